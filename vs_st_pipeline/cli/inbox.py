@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -105,6 +105,7 @@ def show(number: int, as_json: bool) -> None:
         told = questions.entry(found, number)
     if told is None:
         raise click.UsageError(_unknown(number))
+    told["kept"] = _shown(told["system"], told["kept"])
     if as_json:
         say_json(told)
         return
@@ -136,6 +137,14 @@ def replay(words: tuple[str, ...], ids: tuple[str, ...], since: str | None, as_j
         say_json({"replayed": count})
     else:
         say(f"{count} hints wait again")
+
+
+def _shown(system: str, kept: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a system lets be shown of what is kept of its calls."""
+    from vs_st_pipeline.connectors import CONNECTORS
+
+    hooks = next((one.hooks for one in CONNECTORS if one.name == system), None)
+    return kept if hooks is None or hooks.shows is None else hooks.shows(kept)
 
 
 def _entry(found: Inbox, word: str) -> int:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +31,7 @@ from vs_st_pipeline.platform.settings.merchants import Merchant, file_of_entry, 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.webhooks.entry import Entry
     from vs_st_pipeline.operations.webhooks.site import Site
+    from vs_st_pipeline.platform.settings.shared import SharedAccount
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -115,14 +117,20 @@ def register(
     _end(_for_each(asked.chosen(), asked.jobs, one), asked.as_json)
 
 
+def _account_option(says: str) -> Callable[[F], F]:
+    return click.option("--account", "accounts", multiple=True, metavar="ID", help=says)
+
+
 @webhooks.command("list")
 @_common
 @_moved_from
+@_account_option("The URL of this account, which several merchants share, in place of merchants.")
 @click.option("--show-urls", is_flag=True, help="Show the whole URLs: who has one can send us hints.")
 @click.option("--yes", is_flag=True, help="Show them also where no person is looking.")
 def list_(
     asked: _Asked,
     moved_from: tuple[str, ...],
+    accounts: tuple[str, ...],
     show_urls: bool,
     yes: bool,
 ) -> None:
@@ -133,6 +141,13 @@ def list_(
     if show_urls and not (yes or is_terminal(sys.stdout)):
         raise click.UsageError("--show-urls shows what is secret, and stdout is no terminal: say --yes")
     site = _site(moved_from)
+    if accounts:
+        from vs_st_pipeline.operations.webhooks import accounts as shared
+
+        inbox, folder = _inbox(), data_dir(os.environ)
+        found = [shared.look(one, site, folder, inbox, show=show_urls) for one in _shared(asked, accounts)]
+        _print(found, asked.as_json, show_urls=show_urls)
+        return
 
     def one(run: Run) -> Entry:
         entry = registering.look(run, site)
@@ -192,10 +207,12 @@ def remove(
 @webhooks.command()
 @_common
 @_system_option("Only this system's token.")
+@_account_option("The token of this account, which several merchants share, in place of merchants.")
 @click.option("--now", "at_once", is_flag=True, help="Take the older token no more, not even for a day.")
 def rotate(
     asked: _Asked,
     systems: tuple[str, ...],
+    accounts: tuple[str, ...],
     at_once: bool,
 ) -> None:
     """Give hook URLs new tokens: counts up the generation, registers the new URLs, and removes the older ones.
@@ -207,6 +224,13 @@ def rotate(
     site = _site()
     inbox = _inbox()
     path = settings_path(os.environ)
+    if accounts:
+        from vs_st_pipeline.operations.webhooks import accounts as shared
+
+        now, folder = datetime.now(UTC), data_dir(os.environ)
+        found = [shared.rotate(one, site, folder, inbox, at_once=at_once, now=now) for one in _shared(asked, accounts)]
+        _end(found, asked.as_json)
+        return
 
     def ready(run: Run, system: str) -> bool:
         return testing.wait_until_taken(site, run.merchant, system, inbox, os.environ)
@@ -234,6 +258,24 @@ def secret(path: Path) -> None:
 
 
 # --- what they share ---
+
+
+def _shared(asked: _Asked, accounts: tuple[str, ...]) -> list[SharedAccount]:
+    """Return the accounts that a command is about.
+
+    Raises:
+        click.UsageError: merchants are named too, or there is no such account.
+    """
+    from vs_st_pipeline.operations.settings import read_merchants
+    from vs_st_pipeline.operations.webhooks.accounts import find
+
+    if asked.every or asked.ids or asked.more_ids:
+        raise click.UsageError("--account is in place of merchants: leave --merchant and --all out")
+    file = read_merchants(settings_path(os.environ), os.environ, secrets=False, all_bad=True)
+    try:
+        return find(file, accounts)
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
 
 
 def _site(moved_from: tuple[str, ...] = (), url: str | None = None) -> Site:

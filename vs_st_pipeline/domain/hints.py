@@ -16,6 +16,19 @@ PING, TEST, NOTHING = "ping", "test", "nothing"  # nothing is to be read
 WITHOUT_HINT: Final = frozenset({PING, TEST, NOTHING})
 
 
+_ACCOUNT: Final = "account:"  # no merchant's id has a colon
+
+
+def name_of_account(account_id: str) -> str:
+    """Return what calls about an account stand under that several merchants share, in place of a merchant's id (R9)."""
+    return _ACCOUNT + account_id
+
+
+def is_account(name: str) -> bool:
+    """Say whether calls stand under an account that several merchants share, and under no merchant."""
+    return name.startswith(_ACCOUNT)
+
+
 class HintState(StrEnum):
     """Where a hint stands."""
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vs_st_pipeline.domain.hints import Hint, HintState, Outcome
+from vs_st_pipeline.domain.hints import Hint, HintState, Outcome, name_of_account
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.store import Inbox, Record
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.merchants import Merchant
 
 MOST_RECORDS = 10  # in one targeted sync (H25)
 MOST_REQUESTS = 20  # at each source
@@ -176,11 +177,45 @@ class Hinted:
         hand_over: stores hints in the merchant's own database, at the head of the queue of a whole sync, in one
             transaction; the inbox is told afterwards (H26). Under the route's sync lock. What it was given before does
             no harm.
+        shared: how it takes calls about accounts that several merchants share; None: it has none.
     """
 
     wants: Mapping[str, frozenset[str]]
     run: RunHinted
     hand_over: HandOver
+    shared: SharedHints | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHints:
+    """How a route takes calls about accounts that several merchants share (routes.md R46).
+
+    Attributes:
+        accounts: ids of the shared accounts that a merchant uses.
+        run: takes the calls of the account that the desk is about, with the run of any merchant that uses it, and hints
+            at those merchants for whom there is something to do. Never raises. It takes no merchant's sync lock.
+    """
+
+    accounts: Callable[[Merchant], Collection[str]]
+    run: RunHinted
+
+
+def takers_of(route: Hinted | None, merchants: Iterable[Merchant]) -> dict[str, Merchant]:
+    """Return with whose run the calls of each shared account are taken: the first merchant that uses it.
+
+    Args:
+        merchants: those of whom the route is on.
+
+    Returns:
+        By what the account's calls stand under in the inbox.
+    """
+    found: dict[str, Merchant] = {}
+    if route is None or route.shared is None:
+        return found
+    for merchant in merchants:
+        for account in route.shared.accounts(merchant):
+            found.setdefault(name_of_account(account), merchant)
+    return found
 
 
 class HandOver(Protocol):

@@ -12,11 +12,16 @@ from collections import Counter
 
 VARIABLE = "VS_ST_KILL_AT"
 ANY = "any"
-NAMES = ("request", "answer", "begun", "migrated", "committed", "closed", "detached", "evidence", "inbox", "onboarding")
+NAMES = (
+    "request", "answer", "begun", "migrated", "committed", "closed", "detached", "evidence", "inbox", "onboarding",
+    "account", "outbox", "claimed", "answered", "ledger",
+)  # fmt: skip
 """A request is about to leave; its answer has come or failed to; a transaction has begun; a step of a file's schema
 has been made in it; it has been committed; the last user of a merchant's file is done with it; it has been detached; a
 line of evidence, or an account's claim, has been stored; the inbox has committed; an onboarding is about to change, or
-has changed, what stands outside of any database."""
+has changed, what stands outside of any database; the file of an account that merchants share is about to be committed,
+has been, or what was taken from the inbox into it is about to be settled there. Of a message: it stands in the
+merchant's database as about to leave; it is claimed; its claim has its answer; the merchant's ledger has it."""
 
 reached: Counter[str] = Counter()
 """How often each place was reached since `enable`, for a proof that wants to know how many there are."""

@@ -113,6 +113,7 @@ class Hooks:
             another one is no hint. None: calls name none.
         has_url: says, from the system's settings, whether the merchant has a URL of its own there: calls about accounts
             that several merchants share come by those accounts' URLs (R9). None: each has.
+        shows: returns what `vs-st inbox show` may show of what is kept of a call; None: all of it.
     """
 
     read: Callable[[bytes], Sequence[Call]]
@@ -130,6 +131,7 @@ class Hooks:
     by_hand: str = ""
     account: Callable[[Any], str] | None = None
     has_url: Callable[[Any], bool] | None = None
+    shows: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     def gives_url(self, settings: Any) -> bool:
         """Say whether a merchant with these settings of the system has a URL of its own."""

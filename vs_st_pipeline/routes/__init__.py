@@ -11,6 +11,7 @@ from vs_st_pipeline.routes import (
     audience,
     consumers,
     contacts,
+    notices,
     orders,
 )
 
@@ -18,6 +19,7 @@ ROUTES: tuple[Route, ...] = (
     contacts.ROUTE,  # the first one: its files and names are older than routes are
     orders.ROUTE,
     audience.ROUTE,
+    notices.ROUTE,
     consumers.ROUTE,
 )
 

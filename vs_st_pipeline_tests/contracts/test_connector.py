@@ -98,8 +98,10 @@ class EveryKind(SettingsModel):
     keep: Wait = timedelta(seconds=1)
 
 
+WRITTEN = [section for section in house().sections if not section.model.implied]
+"""Sections that an entry has a key for."""
 SECTIONS: dict[str, type[SettingsModel]] = {
-    **{section.name: section.model for section in house().sections},
+    **{section.name: section.model for section in WRITTEN},
     "toyshop": CONNECTORS_AND_TOYS["toyshop"].settings,
     "madeup": ShopSettings,
     "kinds": EveryKind,
@@ -146,7 +148,7 @@ def _is_default(model: type[SettingsModel], key: str, found: SettingsModel) -> b
     return not field.is_required() and getattr(found, name) == field.default
 
 
-@pytest.mark.parametrize("name", [section.name for section in house().sections])
+@pytest.mark.parametrize("name", [section.name for section in WRITTEN])
 def test_every_key_has_a_form_so_that_its_messages_are_ours(name: str) -> None:
     for model in values.models_in(SECTIONS[name]):
         assert [key for key, field in fields_of(model).items() if not values.has_form(field)] == [], model
@@ -235,7 +237,7 @@ def test_a_rule_of_the_whole_section_is_told_too(tmp_path: Path) -> None:
 
 
 def test_every_section_of_the_house_is_asked_about() -> None:
-    owners = {one.name: one.settings for one in connectors.CONNECTORS}
+    owners = {one.name: one.settings for one in connectors.CONNECTORS if not one.settings.implied}
     owners |= {one.name: one.settings for one in routes.ROUTES if one.settings}
     assert owners.items() <= SECTIONS.items()
 
@@ -291,11 +293,17 @@ def test_a_file_of_any_step_before_becomes_what_a_new_one_is(connector: Connecto
                 assert catalog(db) == new, (lineage.owner, version)
 
 
+def implying(name: str) -> tuple[str, type[SettingsModel]]:
+    """The section of which a system's settings follow that no entry has a key for."""
+    return next((one.name, one.model) for one in WRITTEN if name in one.model.implies)
+
+
 @each
 def test_its_account_is_what_the_settings_say_and_connecting_sends_nothing(
     connector: Connector[Any], tmp_path: Path
 ) -> None:
-    merchant = read(tmp_path, connector.name, connector.settings, values.whole(connector.settings, tmp_path)[0])
+    name, model = (connector.name, connector.settings) if not connector.settings.implied else implying(connector.name)
+    merchant = read(tmp_path, name, model, values.whole(model, tmp_path)[0])
     account = connector.account(merchant)
     assert account.requests_per_second > 0
     assert not account.base_url.endswith("/")
@@ -304,10 +312,8 @@ def test_its_account_is_what_the_settings_say_and_connecting_sends_nothing(
         return  # the toy has no client
     if connector.name == "shop":
         return  # it is never called
-    whole = (
-        values.URL if connector.name != "waymore" else "https://gateway.example"
-    )  # the host of one of its three URLs
-    assert account.base_url == whole
+    usual = {"waymore": "https://gateway.example", "gupshup": "https://api.gupshup.io"}
+    assert account.base_url == usual.get(connector.name, values.URL)  # the host of one of three URLs; of an account
     assert account.key.reveal() == values.WORD
 
     class Never:

@@ -9,16 +9,18 @@ import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic.fields import FieldInfo
 
+from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, Said
 from vs_st_pipeline.platform.settings.forms import BaseUrl, Form, OneOf, OwnFile, SecretValue
 from vs_st_pipeline.platform.settings.model import SettingsModel, fields_of
 from vs_st_pipeline.platform.settings.secrets import Secret
+from vs_st_pipeline.routes.notices.settings import NotificationSettings
 
 WORD, DIGITS = "zq8-Swordfish-77", "7075550142"
 ENVIRON = {"CONTRACT": WORD}
@@ -26,8 +28,14 @@ URL = "https://gateway.example/vineyard"
 
 Place = tuple[str, ...]
 SECRET = next(one for one in SecretValue.__metadata__ if isinstance(one, Form))
-NOT_TOGETHER = {"ConsentEntry": ("hubspot", "klaviyo", "salesforce"), "WaymoreSettings": ("source",)}
-"""Keys that do not go with the others: an ignored consent leads nowhere; a named source must stand in the entry."""
+NOT_TOGETHER = {
+    "ConsentEntry": ("hubspot", "klaviyo", "salesforce"),
+    "WaymoreSettings": ("source",),
+    "NoticesSettings": ("statuses", "replies"),
+    "Unexpected": ("template",),
+}
+"""Keys that do not go with the others: an ignored consent leads nowhere; a named source must stand in the entry; files
+that are read with the settings must be there; an answer is a text or a template."""
 NEEDED_BY_A_RULE = {"SoPostSettings": ("token",), "WaymoreSettings": ("username", "password")}
 """Keys that no section can do without, by what another key says where it is left out: `auth` is `bearer`."""
 
@@ -39,6 +47,27 @@ class Pair:
     written: Any
     read: Any
     wrong: Any = f"{WORD} {DIGITS}"
+
+
+NUMBER = "+919810000001"
+_KEYS = {"app_name": "some app", "app_id": "77aa", "number": NUMBER}
+_CLIENT = GupshupAccount(id="client:hillside", kind="client", api_key=Secret(WORD, "env:CONTRACT"), **_KEYS)
+SPECIAL = {
+    ("NoticesSettings", "accounts"): Pair([{"kind": "client", "api_key": "env:CONTRACT", **_KEYS}], (_CLIENT,)),
+    ("NoticesSettings", "countries"): Pair(["IN"], ("IN",)),
+    ("NoticesSettings", "opt_in"): Pair(["attestation"], ("attestation",)),
+    ("NoticesSettings", "notifications"): Pair(
+        {"packed": {"enabled": True}}, {"packed": NotificationSettings(enabled=True)}
+    ),
+    ("NoticesSettings", "settle"): Pair("5m", timedelta(minutes=5)),
+    ("NoticesSettings", "samples"): Pair({"brand": "some brand"}, {"brand": "some brand"}),
+    ("NoticesSettings", "only_to"): Pair([NUMBER], (NUMBER,)),
+    ("NoticesSettings", "confirmations"): Pair({"reattempt": {"text": "some"}}, {"reattempt": Said(text="some")}),
+    ("QuietHours", "from"): Pair("20:30", time(20, 30), [WORD]),
+    ("QuietHours", "to"): Pair("07:30", time(7, 30), [WORD]),
+    ("Cap", "exempt"): Pair(["packed"], ("packed",)),
+}
+"""Values of keys that name something, or that only some values fit: by model and key."""
 
 
 def pair_of(hint: Any, metadata: Any, folder: Path, default: Any = None, word: str = "text") -> Pair:
@@ -113,7 +142,9 @@ def _bare(hint: Any, metadata: Any) -> tuple[Any, tuple[Any, ...]]:
     return hint, tuple(metadata)
 
 
-def _pair(key: str, field: FieldInfo, folder: Path) -> Pair:
+def _pair(model: type[SettingsModel], key: str, field: FieldInfo, folder: Path) -> Pair:
+    if (found := SPECIAL.get((model.__name__, key))) is not None:
+        return found
     if key == "events":
         return Pair({"Search": False}, {"Search": False})
     return pair_of(field.annotation, field.metadata, folder, None if field.is_required() else field.default, key)
@@ -122,7 +153,7 @@ def _pair(key: str, field: FieldInfo, folder: Path) -> Pair:
 def whole(model: type[SettingsModel], folder: Path) -> tuple[dict[str, Any], SettingsModel]:
     """Every key of a model with a value that is no default, and what must be read of it."""
     without = NOT_TOGETHER.get(model.__name__, ())
-    pairs = {key: _pair(key, field, folder) for key, field in fields_of(model).items() if key not in without}
+    pairs = {key: _pair(model, key, field, folder) for key, field in fields_of(model).items() if key not in without}
     written = {key: pair.written for key, pair in pairs.items()}
     return written, _made(model, {_name(model, key): pair.read for key, pair in pairs.items()})
 
@@ -136,18 +167,18 @@ def least(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
     """What a section must have."""
     rule = NEEDED_BY_A_RULE.get(model.__name__, ())
     needed = {key: field for key, field in fields_of(model).items() if field.is_required() or key in rule}
-    return {key: _pair(key, field, folder).written for key, field in needed.items()}
+    return {key: _pair(model, key, field, folder).written for key, field in needed.items()}
 
 
 def least_read(model: type[SettingsModel], folder: Path) -> dict[str, Any]:
     """The same as it is read."""
-    return {key: _pair(key, fields_of(model)[key], folder).read for key in least(model, folder)}
+    return {key: _pair(model, key, fields_of(model)[key], folder).read for key in least(model, folder)}
 
 
 def wrong(model: type[SettingsModel], folder: Path, before: Place = ()) -> Iterator[tuple[Place, Any]]:
     """For every key, also in parts of parts, a value that is wrong there."""
     for key, field in fields_of(model).items():
-        yield (*before, key), _pair(key, field, folder).wrong
+        yield (*before, key), _pair(model, key, field, folder).wrong
         hint, _ = _bare(field.annotation, ())
         if isinstance(hint, type) and issubclass(hint, SettingsModel):
             yield from wrong(hint, folder, (*before, key))
@@ -170,4 +201,4 @@ def has_form(field: FieldInfo) -> bool:
 
 
 def _name(model: type[SettingsModel], key: str) -> str:
-    return next(name for name, field in model.model_fields.items() if (field.alias or name) == key)
+    return next(name for name, field in model.model_fields.items() if field is fields_of(model)[key])

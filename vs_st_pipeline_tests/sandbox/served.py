@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from vs_st_pipeline.sandbox import SWITCHES
 from vs_st_pipeline.sandbox.core.process import CONTROLS
 from vs_st_pipeline.sandbox.core.server import StandIn
 from vs_st_pipeline.sandbox.core.switches import BOTH, OF_BOTH_SENDERS
+from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 from vs_st_pipeline.sandbox.scenarios.index import load
 
 Record = dict[str, Any]
@@ -77,7 +78,7 @@ class Served:
 
 
 @contextmanager
-def served(make: type[StandIn], scenario: str = "consumers") -> Iterator[Served]:
+def served(make: Callable[[Callable[[], list[Merchant]]], StandIn], scenario: str = "consumers") -> Iterator[Served]:
     """Run a stand-in until the block ends."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -6,7 +6,16 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from vs_st_pipeline.platform.settings.forms import BaseUrl, Choice, Duration, Rate, SecretValue, Text, TimeZone, Wait
+from vs_st_pipeline.platform.settings.forms import (
+    BaseUrl,
+    Choice,
+    Duration,
+    Interval,
+    Rate,
+    SecretValue,
+    Text,
+    TimeZone,
+)
 from vs_st_pipeline.platform.settings.model import SettingsModel
 
 URL = "https://wms.eshopbox.com"
@@ -18,11 +27,12 @@ class Refresh(SettingsModel):
 
     Attributes:
         orders: the list of new orders. open_orders: units without an ending status. reconcile: 14 days' walk.
+            Zero means in every sync.
     """
 
-    orders: Wait = timedelta(minutes=5)
-    open_orders: Wait = timedelta(hours=1)
-    reconcile: Wait = timedelta(hours=24)
+    orders: Interval = timedelta(minutes=5)
+    open_orders: Interval = timedelta(hours=1)
+    reconcile: Interval = timedelta(hours=24)
 
 
 class EshopboxSettings(SettingsModel):

@@ -83,6 +83,17 @@ def _cut(value: Any) -> Any:
     return value
 
 
+def shown(kept: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what may be shown of a callback: nobody's phone, name or words; WhatsApp's ids have a phone in them."""
+    said = _part(kept, CALLBACK)
+    inner = {key: word_of(_part(said, "payload").get(key)) for key in ("gsId", "type", "status")}
+    return {
+        **{key: value for key, value in kept.items() if key != CALLBACK},
+        **{key: word for key in ("app", "type") if (word := word_of(said.get(key))) is not None},
+        **({"payload": {key: word for key, word in inner.items() if word is not None}} if said else {}),
+    }
+
+
 def _has_client_account(settings: GupshupSettings) -> bool:
     return settings.client is not None
 
@@ -99,4 +110,5 @@ HOOKS: Final = Hooks(
     most_elements=BODY_LIMIT,
     by_hand=BY_HAND,
     has_url=_has_client_account,
+    shows=shown,
 )

@@ -17,6 +17,7 @@ from vs_st_pipeline.domain.hints import Outcome
 from vs_st_pipeline.operations.fleet.health import systems_kept
 from vs_st_pipeline.operations.fleet.inbox_troubles import RECEIVER, WORKER, Concern, concerns
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.pipeline.hinted import takers_of
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.inbox import statistics
@@ -127,10 +128,19 @@ def look(environ: Mapping[str, str], routes: Sequence[Route], inbox: Inbox) -> L
 
 
 def _workable(environ: Mapping[str, str], routes: Sequence[Route], due: Mapping[Key, float]) -> dict[Key, float]:
-    """Return those whose hints a targeted sync may take: of an enabled merchant, after its first good sync (H21)."""
+    """Return those whose hints a targeted sync may take: of an enabled merchant, after its first good sync (H21).
+
+    Of an account that several merchants share it is enough that one of them is on.
+    """
     file = read_merchants(environment.settings_path(environ), environ)
     by_name, data_dir, found = {route.name: route for route in routes}, environment.data_dir(environ), {}
+    takers = {
+        route.name: takers_of(route.hinted, [one for one in file.enabled if route.is_on(one)]) for route in routes
+    }
     for (merchant_id, name), seconds in due.items():
+        if merchant_id in takers.get(name, ()):
+            found[merchant_id, name] = seconds
+            continue
         merchant, route = file.get(merchant_id), by_name.get(name)
         if merchant is None or route is None or route.hinted is None or not route.is_on(merchant):
             continue

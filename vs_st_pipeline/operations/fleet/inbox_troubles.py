@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.domain.hints import is_account
 from vs_st_pipeline.platform.inbox import statistics
 from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 
@@ -112,8 +113,12 @@ def _refused(inbox: Inbox) -> list[Concern]:
         key = f"({_WEBHOOK} {system} of {merchant})"
         says = (
             f"{count} calls of {merchant}'s {system} URL were refused within 10 minutes: a wrong or missing header or "
-            f"signature.\nWhat to do: compare what stands under `webhooks.{system}` with what the vendor sends. If "
+            f"signature.\nWhat to do: compare what stands {_where(merchant, system)} with what the vendor sends. If "
             "that is right, somebody else has the URL: `vs-st webhooks rotate --now`."
         )
         found.append(Concern(key, REFUSED if count >= MOST_REFUSED else "", says))
     return found
+
+
+def _where(merchant: str, system: str) -> str:
+    return "under the account" if is_account(merchant) else f"under `webhooks.{system}`"

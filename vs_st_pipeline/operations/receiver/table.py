@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from vs_st_pipeline.domain.hints import NOTHING, WHOLE, WITHOUT_HINT, Call
+from vs_st_pipeline.domain.hints import NOTHING, WHOLE, WITHOUT_HINT, Call, is_account, name_of_account
 from vs_st_pipeline.operations.receiver.proofs import Header, Signature
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.connector import Connector
@@ -116,7 +116,7 @@ class Table:
     """The URLs that are taken.
 
     Attributes:
-        hooks: by the SHA-256 of their tokens. own: by merchant, for the next table.
+        hooks: by the SHA-256 of their tokens. own: by merchant or shared account, for the next table.
         warnings: what could not be read, a sentence each.
         secrets: what the references of the entries gave, so that another value is noticed.
     """
@@ -165,7 +165,8 @@ class Maker:
             elif bad.sketch is not None:
                 own[bad.id] = self._sketched(bad.sketch)
         if not found.names_all:  # whom the files that cannot be read list is not known
-            own = {**before, **own}
+            own = {**{name: one for name, one in before.items() if not is_account(name)}, **own}
+        own |= self._shared(found, before)
         return self.with_secrets(own, {} if old is None else old.hooks)
 
     def with_secrets(self, own: Mapping[str, Own], before: Mapping[bytes, Hook]) -> Table:
@@ -182,6 +183,27 @@ class Maker:
         return Table(hooks, own, tuple(reader.warnings), reader.values)
 
     # --- what entries say ---
+
+    def _shared(self, found: MerchantsFile, before: Mapping[str, Own]) -> dict[str, Own]:
+        """Return what stands in the file of accounts that several merchants share; their calls are stored always (R30).
+
+        One whose own part cannot be read is as it was.
+        """
+        own = {}
+        for account in found.shared:
+            name = name_of_account(account.id)
+            if account.webhooks is not None:
+                systems = {account.system: account.webhooks}
+                routes = {account.system: self._routes_with(account.system)}
+                own[name] = Own(WebhookSettings(systems=systems), routes, frozenset())
+            elif name in before:
+                own[name] = before[name]
+        if not found.knows_shared:
+            own = {name: one for name, one in before.items() if is_account(name)} | own
+        return own
+
+    def _routes_with(self, system: str) -> tuple[str, ...]:
+        return tuple(route.name for route in self.routes if any(one.name == system for one in route.connectors))
 
     def _own(self, merchant: Merchant) -> Own:
         there = {one.name for one in self.connectors if one.hooks is not None and _has_url(merchant, one, one.hooks)}
@@ -200,10 +222,7 @@ class Maker:
         return self._of(sketch.enabled, sketch.webhooks, there, on)
 
     def _of(self, enabled: bool, webhooks: WebhookSettings, systems: set[str], on: set[str]) -> Own:
-        routes = {
-            name: tuple(route.name for route in self.routes if any(one.name == name for one in route.connectors))
-            for name in systems
-        }
+        routes = {name: self._routes_with(name) for name in systems}
         stored = {name: tuple(route for route in found if route in on) for name, found in routes.items()}
         off = set()
         for connector in self.connectors:
@@ -237,7 +256,8 @@ class Maker:
         try:
             header, signature = reader.proofs(system)
         except SecretError as error:
-            reader.warnings.append(f"{merchant_id}: webhooks.{connector.name}: {error}; its URL answers 404 till then")
+            where = merchant_id if is_account(merchant_id) else f"{merchant_id}: webhooks.{connector.name}"
+            reader.warnings.append(f"{where}: {error}; its URL answers 404 till then")
             return []
         hinted = [route for route in self.routes if route.name in routes and route.hinted is not None]
         wants = {

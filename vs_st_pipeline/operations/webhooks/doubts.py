@@ -17,7 +17,7 @@ from vs_st_pipeline.operations.webhooks.entry import GOOD, Entry, row_json
 from vs_st_pipeline.operations.webhooks.registering import look
 from vs_st_pipeline.operations.webhooks.seen import read_seen
 from vs_st_pipeline.operations.webhooks.site import site_if_any
-from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
+from vs_st_pipeline.operations.webhooks.wanted import shared_names, systems_with_hooks, wanted_kinds
 from vs_st_pipeline.platform.inbox.questions import last_entry, refusals
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.run import Run
@@ -95,6 +95,7 @@ def check_webhooks(run: Run, environ: Mapping[str, str], inbox: Inbox) -> Webhoo
     entry = look(run, site)
     on = [one.name for one in systems_with_hooks(run.merchant) if wanted_kinds(run.merchant, one.name)]
     calls = [_calls(inbox, run.merchant.id, name) for name in on]
+    calls += [_calls(inbox, name, system) for system, name in shared_names(run.merchant)]
     return WebhooksChecked(_hooks(run, entry), calls, [*_doubts(entry), *_doubts_of(calls)])
 
 

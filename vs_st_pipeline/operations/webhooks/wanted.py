@@ -7,6 +7,7 @@ from typing import Any
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.connectors import CONNECTORS
+from vs_st_pipeline.domain.hints import name_of_account
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -16,10 +17,19 @@ def systems_with_hooks(merchant: Merchant) -> list[Connector[Any]]:
     return [
         one
         for one in CONNECTORS
-        if one.hooks is not None
-        and one.name in merchant.sections
-        and one.hooks.gives_url(merchant.sections[one.name])
+        if one.hooks is not None and one.name in merchant.sections and one.hooks.gives_url(merchant.sections[one.name])
     ]
+
+
+def shared_names(merchant: Merchant) -> list[tuple[str, str]]:
+    """Return the shared accounts of a merchant whose routes are on: system, and what calls stand under in the inbox."""
+    found = dict[tuple[str, str], None]()
+    for route in routes.ROUTES:
+        if route.name in _on(merchant) and route.hinted is not None and route.hinted.shared is not None:
+            systems = [one.name for one in route.connectors if one.shared is not None]
+            for account in route.hinted.shared.accounts(merchant):
+                found |= {(system, name_of_account(account)): None for system in systems}
+    return list(found)
 
 
 def wanted_kinds(merchant: Merchant, system: str) -> frozenset[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.worker.turns import Pair
+from vs_st_pipeline.pipeline.hinted import takers_of
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -26,12 +27,18 @@ Pairs = Mapping[Pair, tuple[Merchant, Route]]
 
 
 def pairs_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:
-    """Return the merchants and routes whose hints are worked on.
+    """Return the merchants and routes whose hints are worked on, and the accounts that they share.
 
     Args:
         ids: only these merchants; empty: all.
     """
-    return _pairs([route for route in routes.ROUTES if route.hinted is not None], merchants, ids)
+    merchants = list(merchants)
+    among = [route for route in routes.ROUTES if route.hinted is not None]
+    found = dict(_pairs(among, merchants, ids))
+    for route in among:
+        on = [one for one in merchants if (one.id, route.name) in found]
+        found |= {(name, route.name): (taker, route) for name, taker in takers_of(route.hinted, on).items()}
+    return found
 
 
 def timed_of(merchants: Iterable[Merchant], ids: Collection[str] = ()) -> Pairs:

@@ -19,6 +19,7 @@ from threading import Event, Thread
 from typing import Final
 
 from vs_st_pipeline.domain.errors import LockHeld
+from vs_st_pipeline.domain.hints import is_account
 from vs_st_pipeline.domain.report import OK, Report
 from vs_st_pipeline.operations.fleet.schedule import due_merchants
 from vs_st_pipeline.operations.worker.looks import Looks
@@ -198,7 +199,7 @@ class Worker:
         return {
             pair
             for pair in {(one.merchant, one.route) for one in waiting}
-            if pair in resting or pair not in self._synced
+            if pair in resting or (pair not in self._synced and not is_account(pair[0]))
         }
 
     def _start(self, pool: ThreadPoolExecutor, waiting: Collection[Record], closed: Collection[Pair]) -> list[Turn]:

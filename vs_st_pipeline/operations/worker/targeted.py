@@ -14,10 +14,10 @@ from typing import Final
 
 from vs_st_pipeline.domain.errors import Internal, LockHeld, PipelineError
 from vs_st_pipeline.domain.hint_timing import gap_after
-from vs_st_pipeline.domain.hints import WHOLE, Hint, HintState, Outcome
+from vs_st_pipeline.domain.hints import WHOLE, Hint, HintState, Outcome, is_account
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.operations.worker.turns import Turn
-from vs_st_pipeline.pipeline.hinted import HintDesk
+from vs_st_pipeline.pipeline.hinted import HandOver, HintDesk
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.inbox.leases import LEASES
@@ -71,25 +71,28 @@ def take(
         make_run: makes the run of this merchant and route; its lock is tried, never waited for.
         owner: who claims. stopping: the worker was asked to stop: what ended early is no failure.
     """
-    free = _settle_free(turn.free, inbox, owner)
+    shared = is_account(turn.pair[0])  # nothing of an account's calls can be read again: all of them are content
+    free = {} if shared else _settle_free(turn.free, inbox, owner)
+    records = (*turn.free, *turn.records) if shared else turn.records
     run = make_run()
-    report = _begun(route, run)
-    desk = HintDesk(inbox, *turn.pair, turn.records, owner)
+    report = _begun(route, run, of=turn.pair[0])
+    desk = HintDesk(inbox, *turn.pair, records, owner)
     again_in = 0.0
-    if turn.records:
+    if records:
         try:
-            desk.rates, desk.hand_over = rates_of(run.merchant, route), route.hinted.hand_over if route.hinted else None
+            desk.rates, desk.hand_over = _limits(run, route) if not shared else ({}, None)
             with LEASES.kept(inbox, owner):
-                report = _hand_over(run, desk, report) if turn.hands_over else _sync(run, route, desk)
+                hands_over = turn.hands_over and not shared
+                report = _hand_over(run, desk, report) if hands_over else _sync(run, route, desk, shared=shared)
         except PipelineError as error:
             report.status, report.error = FAILED, error
         except Exception as error:  # a route's `hinted.run` does not raise; a fault in it is that merchant's alone
             report.status, report.error = FAILED, Internal(describe(error))
         desk.tell(report)
         if isinstance(report.error, LockHeld) and not desk.hints:
-            return Taken(_begun(route, run, free) if free else None, LOCK_SECONDS, held=True)
+            return Taken(_begun(route, run, free, of=turn.pair[0]) if free else None, LOCK_SECONDS, held=True)
         if report.status == OK and not desk.hints:  # never synced, or others have them: nothing to tell, and no hurry
-            return Taken(_begun(route, run, free) if free else None, gap_after(1))
+            return Taken(_begun(route, run, free, of=turn.pair[0]) if free else None, gap_after(1))
         _after(inbox, desk, report, stopped=stopping())
         again_in = gap_after(1) if report.status == FAILED and not desk.hints else 0.0
     report.hints.update(free)
@@ -101,9 +104,16 @@ def _left(turn: Turn, desk: HintDesk) -> tuple[Record, ...]:
     return tuple(one for one in turn.records if (one.system, one.kind, one.record) in names)
 
 
-def _sync(run: Run, route: Route, desk: HintDesk) -> Report:
+def _limits(run: Run, route: Route) -> tuple[dict[str, float], HandOver | None]:
+    return rates_of(run.merchant, route), route.hinted.hand_over if route.hinted else None
+
+
+def _sync(run: Run, route: Route, desk: HintDesk, *, shared: bool) -> Report:
     assert route.hinted is not None
-    return route.hinted.run(run, desk)
+    if not shared:
+        return route.hinted.run(run, desk)
+    assert route.hinted.shared is not None
+    return route.hinted.shared.run(run, desk)
 
 
 def _hand_over(run: Run, desk: HintDesk, report: Report) -> Report:
@@ -130,8 +140,8 @@ def _settle_free(records: Sequence[Record], inbox: Inbox, owner: str) -> Mapping
     return {"taken": len(claimed), "records": len(names), "handed_over": len(wholes), "dropped": len(barred)}
 
 
-def _begun(route: Route, run: Run, free: Mapping[str, int] | None = None) -> Report:
-    report = route.report(run.merchant.id, run.run_id)
+def _begun(route: Route, run: Run, free: Mapping[str, int] | None = None, *, of: str) -> Report:
+    report = route.report(of, run.run_id)
     report.status, report.trigger = OK, "hint"
     report.hints.update(free or {})
     return report
@@ -142,7 +152,7 @@ def _after(inbox: Inbox, desk: HintDesk, report: Report, *, stopped: bool) -> No
     kind = report.error.kind if report.error else None
     desk.break_off(report)
     left = [hint for hint in desk.open if hint.hint > 0]
-    if kind in RESTING:
+    if kind in RESTING and not is_account(desk.merchant):  # no whole sync would end an account's rest
         inbox.give_back(left, error=kind)
         inbox.rest(desk.merchant, desk.route, str(kind))
         inbox.want_whole(desk.merchant, desk.route)

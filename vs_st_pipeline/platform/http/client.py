@@ -58,7 +58,7 @@ from vs_st_pipeline.domain.errors import (
 from vs_st_pipeline.platform.cpu_slots import releasing, waiting
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.http import pages
-from vs_st_pipeline.platform.http.deadline import Adapter, start_deadline
+from vs_st_pipeline.platform.http.deadline import Adapter, has_not_left, start_deadline
 from vs_st_pipeline.platform.http.tape import Exchange, Key, Tape
 
 T = TypeVar("T")
@@ -221,6 +221,7 @@ class HttpClient:
         content_type: str = "application/json",
         refusal: Refusal = lambda _status, _headers, _said: None,
         on_answer: Callable[[Mapping[str, str]], None] = lambda _headers: None,
+        most_idle: float | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare the client; nothing is sent yet.
@@ -235,6 +236,8 @@ class HttpClient:
             content_type: of bodies, which are JSON.
             refusal: says what an answer of 400 or more means, where the system has words of its own for it.
             on_answer: told the headers of each answer, such as how much of a day's limit is used.
+            most_idle: seconds after which a connection is not used again, for a system where a request that finds its
+                connection broken off cannot be sent twice; None: any that is still there.
             sleep: waits between tries, in seconds; another one in tests.
 
         Raises:
@@ -254,6 +257,7 @@ class HttpClient:
         self._on_answer = on_answer
         self._guard = threading.Lock()
         self._adapter = Adapter(pool_connections=2, pool_maxsize=4)
+        self._adapter.most_idle = most_idle
         self.go_to(base_url)
         self._backoff = wait_exponential_jitter(multiplier=0.5, max=20, jitter=0.5)
         self._retrying = Retrying(
@@ -496,7 +500,7 @@ class HttpClient:
         except requests.exceptions.InvalidHeader:
             return TryLater, "The answer's headers contradict each other"
         except requests.exceptions.SSLError:
-            return TryLater, "No secure connection could be made"
+            return NotSent if has_not_left() else TryLater, "No secure connection could be made"
         except requests.Timeout as error:
             return _never_left(error), "No answer came in time"
         except requests.ConnectionError as error:
@@ -578,7 +582,9 @@ def digest_of(body: bytes) -> bytes:
 
 
 def _never_left(error: requests.RequestException) -> type[TryLater]:
-    """Return NotSent where no connection was made: then the request has certainly not left."""
+    """Return NotSent where no connection was made, or none to its end: then the request has certainly not left."""
+    if has_not_left():
+        return NotSent
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     never = isinstance(error, requests.ConnectTimeout) or isinstance(
         reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)

@@ -1,5 +1,8 @@
 """Gives requests' transport a deadline for the whole try, down in the socket, and one TLS context per CA bundle.
 
+It also knows whether a try has left: a handshake that fails sends nothing of the request, and an exception does not say
+at which step it was raised.
+
 A socket's own time-out starts again with every byte, so an answer that trickles would never end. And reading a CA
 bundle costs 20 ms of CPU, which urllib3 would spend for every connection of every merchant; the context holds what is
 trusted and no connection, so all clients of a process share it.
@@ -23,6 +26,8 @@ from requests.adapters import HTTPAdapter
 
 class _Try(threading.local):
     until: float = 0.0  # monotonic; one thread does one try at a time
+    is_seen: bool = False  # by a connection of this module; a SOCKS proxy's are others
+    has_left: bool = False
 
 
 _TRY: Final = _Try()
@@ -31,6 +36,12 @@ _TRY: Final = _Try()
 def start_deadline(seconds: float) -> None:
     """End this thread's sending and reading so many seconds from now, with `TimeoutError`."""
     _TRY.until = time.monotonic() + seconds
+    _TRY.is_seen = _TRY.has_left = False
+
+
+def has_not_left() -> bool:
+    """Say whether certainly no byte of this thread's last request was given to a connection."""
+    return _TRY.is_seen and not _TRY.has_left
 
 
 def _remaining() -> float:
@@ -64,15 +75,36 @@ class _Response(http.client.HTTPResponse):
 
 class _Connection(urllib3.connection.HTTPConnection):
     response_class = _Response
+    most_idle: float | None = None  # seconds after which it is not used again
+    _is_connecting = False
+    _used = 0.0  # monotonic
+
+    @property
+    def is_connected(self) -> bool:
+        idle = time.monotonic() - self._used
+        return (self.most_idle is None or idle <= self.most_idle) and bool(super().is_connected)
 
     def connect(self) -> None:
-        super().connect()
+        _TRY.is_seen = self._is_connecting = True
+        try:
+            super().connect()
+        finally:
+            self._is_connecting = False
         self.sock.settimeout(_remaining())
 
     def send(self, data: Any) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(_remaining())
+        if self.sock is None:
+            self.connect()
+        if not self._is_connecting:  # else it asks a proxy for a tunnel
+            _TRY.is_seen = _TRY.has_left = True
+        self.sock.settimeout(_remaining())
         super().send(data)
+
+    def getresponse(self) -> Any:
+        try:
+            return super().getresponse()
+        finally:
+            self._used = time.monotonic()
 
 
 class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
@@ -81,9 +113,15 @@ class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
 
 class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
+    most_idle: float | None = None
+
+    def _new_conn(self) -> Any:
+        made = super()._new_conn()
+        made.most_idle = self.most_idle  # type: ignore[attr-defined]
+        return made
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class _SecurePool(_Pool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
@@ -121,6 +159,8 @@ def _tls_context(bundle: str) -> ssl.SSLContext:
 class Adapter(HTTPAdapter):
     """The adapter for one host: looks its pool up once, and adds nothing to the raw response (both cost much CPU)."""
 
+    most_idle: float | None = None
+    """Seconds after which a connection is not used again: its other end may have left without a word. None: any."""
     _found: Any = None
     _context: ssl.SSLContext | None = None
 
@@ -142,6 +182,7 @@ class Adapter(HTTPAdapter):
         """Return the host's pool, looked up once."""
         if self._found is None:
             self._found = super().get_connection_with_tls_context(*args, **more)
+            self._found.most_idle = self.most_idle
         return self._found
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:

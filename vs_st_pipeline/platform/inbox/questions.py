@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from vs_st_pipeline.domain.hints import HintState
+from vs_st_pipeline.domain.hints import TEST, HintState
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.platform.inbox.store import Inbox
 
@@ -109,6 +109,18 @@ def entries_of(inbox: Inbox, merchants: Sequence[str], since: float) -> list[int
 def has_entries(inbox: Inbox, merchant: str) -> bool:
     """Say whether anything is kept of a merchant."""
     return bool(inbox.ask("select 1 from entries where merchant = ? limit 1", [merchant]))
+
+
+def is_proved(inbox: Inbox, merchant: str, system: str, generation: int) -> bool:
+    """Say whether a call that was no test of ours has come by the token of this generation, as far as that is known."""
+    if (merchant, system, generation) in inbox.proved_tokens():
+        return True
+    if generation > 1:  # an older token may have been taken
+        return False
+    rows = inbox.ask(
+        "select 1 from entries where merchant = ? and system = ? and kind <> ? limit 1", [merchant, system, TEST]
+    )
+    return bool(rows)
 
 
 def last_entry(inbox: Inbox, merchant: str, system: str) -> float | None:

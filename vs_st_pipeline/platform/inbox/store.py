@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -328,6 +328,23 @@ class Inbox:
         which = "h.merchant = ? and h.route = ? and h.state = 'waiting' order by h.hint"
         rows = self._rows(f"{_HINTS_WHERE} {which}", [merchant, route])
         return [_hint(*row) for row in rows]
+
+    def open_of(self, merchant: str, route: str, system: str, kinds: Collection[str]) -> list[Hint]:
+        """Return hints of some kinds that are not settled, whether they wait or somebody has them; it claims none."""
+        which = f"""h.merchant = ? and h.route = ? and h.system = ? and h.state in {_OPEN}
+                    and h.kind in ({", ".join("?" * len(kinds))}) order by h.hint"""
+        rows = self._rows(f"{_HINTS_WHERE} {which}", [merchant, route, system, *sorted(kinds)])
+        return [_hint(*row) for row in rows]
+
+    def is_open_elsewhere(self, hint: Hint) -> bool:
+        """Say whether another route has a hint of the same record that it has not settled."""
+        return bool(
+            self._rows(
+                f"""select 1 from hints where merchant = ? and route <> ? and system = ? and kind = ? and record = ?
+                    and state in {_OPEN} limit 1""",
+                [hint.merchant, hint.route, *hint.record],
+            )
+        )
 
     def newest_done(self, merchant: str, route: str, system: str) -> int:
         """Return the number of the newest entry of a system that was done for a route; 0: none is kept."""

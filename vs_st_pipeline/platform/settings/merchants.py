@@ -252,12 +252,14 @@ class MerchantsFile:
 
     Attributes:
         shared: the accounts at its top that several merchants may share, the bad ones too.
+        knows_shared: all of them are known: what stands at the top can be read.
     """
 
     path: Path
     merchants: tuple[Merchant, ...]
     bad: tuple[BadMerchant, ...] = ()
     shared: tuple[SharedAccount, ...] = ()
+    knows_shared: bool = True
 
     @functools.cached_property
     def _by_id(self) -> dict[str, Merchant]:
@@ -359,7 +361,7 @@ def _read_entries(
     for stem, why in files.unreadable:
         merchant_id = stem if ID_FORM.fullmatch(stem) and stem not in owners else None
         bad.append(BadMerchant(merchant_id, _line_of(why), why.with_traceback(None), whole_file=True))
-    return MerchantsFile(path, tuple(good), tuple(bad), reader.shared.all)
+    return MerchantsFile(path, tuple(good), tuple(bad), reader.shared.all, not reader.shared.unread)
 
 
 def is_enabled(path: Path, merchant_id: str) -> bool | None:

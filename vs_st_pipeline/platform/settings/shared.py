@@ -9,11 +9,11 @@ Its secrets are read only for an enabled merchant that names it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from vs_st_pipeline.platform.settings.forms import Reading
-from vs_st_pipeline.platform.settings.model import validate
+from vs_st_pipeline.platform.settings.model import keys_of, validate
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks
 from vs_st_pipeline.platform.settings.yaml_source import Node, SettingsFault
 
@@ -40,12 +40,14 @@ class SharedAccount:
 
     Attributes:
         settings: without secrets; None where it is bad. fault: what is wrong with it.
+        webhooks: generation and proofs of its URL, which may be sound in a bad account; None where they are not.
     """
 
     id: str
     system: str
     settings: SystemWebhooks | None
     fault: SettingsFault | None = None
+    webhooks: SystemWebhooks | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +85,11 @@ class SharedAccounts:
         return book
 
     @property
+    def unread(self) -> Collection[str]:
+        """Return the keys at the top whose accounts are not known, because what stands there cannot be read."""
+        return self._faults.keys()
+
+    @property
     def all(self) -> tuple[SharedAccount, ...]:
         """Return all accounts, good and bad, in the order of the file."""
         return tuple(self.found.values())
@@ -117,10 +124,11 @@ class SharedAccounts:
     def _add(self, section: SharedSection, name: str, node: Node, reading: Reading) -> None:
         place = section.key, name
         self._nodes[place] = node
-        settings, fault = None, None
+        settings, fault, webhooks = None, None, None
         try:
             if not ID_FORM.fullmatch(name):
                 raise node.problem("an account's id is 1-63 of a-z, 0-9 and -, no - first, such as our-house")
+            webhooks = _webhooks(node, reading)
             settings = validate(section.model, node, node, reading)
             settings.check_entry(node, ())
             for claim in settings.claims({}):
@@ -131,4 +139,12 @@ class SharedAccounts:
                     )
         except SettingsFault as wrong:
             settings, fault = None, wrong
-        self.found[place] = SharedAccount(name, section.system, settings, fault)
+        self.found[place] = SharedAccount(name, section.system, settings, fault, webhooks)
+
+
+def _webhooks(node: Node, reading: Reading) -> SystemWebhooks | None:
+    said = {key: found for key in keys_of(SystemWebhooks) if (found := node.child(key)) is not None}
+    try:
+        return validate(SystemWebhooks, said, node, reading)
+    except SettingsFault:
+        return None

@@ -1,4 +1,4 @@
-"""Says whether this route reads a winery for route `audience` as well (routes.md R34), and who everybody is."""
+"""Says whether this route reads a winery for other routes as well (routes.md R34), and who everybody is."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 OTHER: Final = "audience"
+NOTICES: Final = "notices"
 
 
 def are_wanted(merchant: Merchant) -> bool:
     """Say whether another route of the merchant wants everybody's records of Vinoshipper, and not only linked ones."""
+    if NOTICES in merchant.routes and VINOSHIPPER in merchant.sections:
+        return True
     return OTHER in merchant.routes and merchant.section(WaymoreSettings).source in (None, VINOSHIPPER)
 
 

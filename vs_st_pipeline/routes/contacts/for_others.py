@@ -1,9 +1,10 @@
-"""Reads what no contact needs, for route `audience` of the same merchant: everybody's details, all orders (R34).
+"""Reads what no contact needs, for other routes of the same merchant: everybody's details, all orders (R34).
 
 Data flow: raw.vinoshipper_customers, raw.vinoshipper_orders -> details that are due -> the same.
 
 One route reads a winery for all. Whose details contacts need is read first, and written; the others' come last, so many
-in one sync that the next one is not late. `audience` looks at the rows, and says itself when it has seen all of them.
+in one sync that the next one is not late. `audience` and `notices` look at the rows; `audience` says itself when it has
+seen all of them.
 """
 
 from __future__ import annotations

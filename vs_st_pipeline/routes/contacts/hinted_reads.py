@@ -38,6 +38,7 @@ from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.pipeline.hinted import MOST_REQUESTS, HintDesk
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.contacts.everybody import are_wanted
 from vs_st_pipeline.routes.contacts.identity import Linked, customers_to_read, link_opted_in, link_some
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
@@ -144,7 +145,8 @@ class HintedReads:
         """Say what becomes of a record for which no request is needed, if that is so."""
         if record.kind == ORDER:
             owner = stored.stored_owner(db, record.name)
-            if owner is not None and not link_opted_in(db, [owner]).contacts:
+            wanted = are_wanted(self.session.run.merchant)  # another route waits for it, whoever it is of (R34)
+            if owner is not None and not wanted and not link_opted_in(db, [owner]).contacts:
                 record.outcome = Outcome.NOT_LINKED
             elif self._is_over_limit(db, record):
                 record.outcome = Outcome.OVER_LIMIT

@@ -43,8 +43,8 @@ def _stopped(session: NoticesSession) -> list[Trouble]:
 def _stored(session: NoticesSession, db: Db) -> list[Trouble]:
     now, found = session.run.now(), list[Trouble]()
     lost = db.rows(
-        """select status, count(*) from planned.notices where verdict = 'waiting' and list_contains(?::varchar[], reason)
-           group by 1 order by 1""",
+        """select status, count(*) from planned.notices
+           where verdict = 'waiting' and list_contains(?::varchar[], reason) group by 1 order by 1""",
         [[str(word) for word in _LOST]],
     )
     found += [

@@ -41,5 +41,8 @@ ASSETS: Final = (
         PUSH, PUSH, "The messages that were sent, each at most once. Making it is what sends them.",
         (PLAN,), _API,
     ),
-    Asset(ACTIONS, PUSH, f"What {SOURCE} was asked to do, at most once per message.", (PLANNED_ACTIONS,), _API, ESHOPBOX),
+    Asset(
+        ACTIONS, PUSH, f"What {SOURCE} was asked to do, at most once per message.",
+        (PLANNED_ACTIONS,), _API, ESHOPBOX,
+    ),
 )  # fmt: skip

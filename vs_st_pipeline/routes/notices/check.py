@@ -1,4 +1,4 @@
-"""Says for `vs-st check` whether the accounts' keys are good, which one sends, and whether templates fit (notices.md 9).
+"""Says for `vs-st check` whether keys are good, which account sends, and whether templates fit (notices.md 9).
 
 Data flow: wallet and template list of each account, the source's own look -> `NoticesCheck`. Sends nothing.
 """
@@ -14,7 +14,7 @@ from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices import readiness, template_fit
+from vs_st_pipeline.routes.notices import readiness, showing
 from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX, NAME
 
@@ -60,9 +60,9 @@ def check(run: Run) -> NoticesCheck:
     for question in (_look_at_settings, _ask_accounts, _ask_source, _ask_templates):
         with open_session(run) as session:
             question(session, found)
-        if session.report.status == FAILED and session.report.error:
-            if all(session.report.error.message != known.message for known in found.errors):
-                found.errors.append(session.report.error)
+        error = session.report.error if session.report.status == FAILED else None
+        if error is not None and all(error.message != known.message for known in found.errors):
+            found.errors.append(error)
     return found
 
 
@@ -121,6 +121,6 @@ def _ask_templates(session: NoticesSession, found: NoticesCheck) -> None:
     if session.gupshup.selected is None or any(error.kind == "auth" for error in found.errors):
         return
     try:
-        found.templates = list(template_fit.check_all(session)["templates"])
+        found.templates = list(showing.check_all(session)["templates"])
     except BadSettings as error:
         found.doubts.append(error.message)

@@ -2,7 +2,7 @@
 
 Data flow: consent rows of the phone and account; the order's own flag and date -> the row used, or why not. Pure.
 
-    out   ended by a later START or word of an operator, or an `opted-in` event more than a minute later; by nothing else
+    out   ended by a later START or word of an operator, or an `opted-in` event over a minute later; by nothing else
     in    of a kind in `opt_in`, or an operator's; on a house account no event, list or operator (whose customer is it?)
 """
 
@@ -79,8 +79,6 @@ def proof(rows: Iterable[Row], own: Iterable[Row], kinds: Sequence[str], account
     if account_kind == HOUSE:
         allowed -= NO_CUSTOMER_NAMED
     counting = [
-        one
-        for one in (*rows, *own)
-        if one.state == IN and one.source in allowed and (void is None or one.at > void)
+        one for one in (*rows, *own) if one.state == IN and one.source in allowed and (void is None or one.at > void)
     ]
     return max(counting, key=lambda one: one.at, default=None)

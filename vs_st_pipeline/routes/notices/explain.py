@@ -80,7 +80,8 @@ def _statuses(db: Db, key: str) -> list[Record]:
         """select e.unit_key, e.status, e.occurrence, e.source_status, e.occurred_at, e.last_at, e.basis, e.confirmed,
                e.in_baseline, e.first_seen_at, n.notice_id, coalesce(n.state, p.verdict) as state,
                coalesce(n.reason, p.reason, n.code) as reason, coalesce(n.rule, p.rule) as rule,
-               coalesce(p.until, n.until) as until, n.destination, n.account, n.template_id, n.text, n.consent, n.message_id,
+               coalesce(p.until, n.until) as until, n.destination, n.account, n.template_id, n.text, n.consent,
+               n.message_id,
                n.claimed_at, n.accepted_at, n.code, n.settled_by, n.changed_at
            from staged.journey_events as e
            left join synced.notices as n using (unit_key, status, occurrence)
@@ -96,18 +97,12 @@ def _statuses(db: Db, key: str) -> list[Record]:
 def activity(db: Db, key: str, at: datetime | None = None) -> list[Record]:
     """Return what was said and done about an order, oldest first; `at`: only until then."""
     until = datetime.max if at is None else at.astimezone(UTC).replace(tzinfo=None)
-    return _rows(
-        db, 'select * from staged.activity where merchant_order = ? and "at" <= ? order by seq', [key, until]
-    )
+    return _rows(db, 'select * from staged.activity where merchant_order = ? and "at" <= ? order by seq', [key, until])
 
 
 def _rows(db: Db, sql: str, values: Any) -> list[Record]:
-    columns = db.columns(sql, values)
-    names = list(columns)
-    return [
-        {name: _plain(name, value) for name, value in zip(names, row, strict=True)}
-        for row in zip(*columns.values(), strict=True)
-    ]
+    names, rows = db.columns(sql, values)
+    return [{name: _plain(name, value) for name, value in zip(names, row, strict=True)} for row in rows]
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -153,7 +148,9 @@ def activity_lines(rows: Sequence[Record]) -> list[str]:
     """Say what happened, a line each."""
     told = []
     for one in rows:
-        detail = ", ".join(f"{name} {value}" for name, value in (one["detail"] or {}).items() if value not in (None, ""))
+        detail = ", ".join(
+            f"{name} {value}" for name, value in (one["detail"] or {}).items() if value not in (None, "")
+        )
         mode = f" by {one['mode']}" if one["mode"] else ""
         told.append(f"  {one['at']}  {one['what']}{mode}" + (f": {detail}" if detail else ""))
     return told

@@ -26,6 +26,7 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     read_suppressed,
 )
 from vs_st_pipeline.routes.notices.account import forgetting as account_forgetting
+from vs_st_pipeline.routes.notices.account import taking
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.session import SYSTEMS
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
@@ -50,7 +51,10 @@ def _names_of(person: Person) -> Identifiers | None:
 
 def _orders(db: Db, is_theirs: Callable[[str], bool]) -> set[str]:
     return {
-        order for sql in _PHONES for order, phone in db.rows(sql) if order and phone and is_theirs(phone_name(phone) or "")
+        order
+        for sql in _PHONES
+        for order, phone in db.rows(sql)
+        if order and phone and is_theirs(phone_name(phone) or "")
     }
 
 
@@ -72,7 +76,8 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
     with db.batch({"merchant_order": sorted(theirs)}) as batch:
         of_them = f"merchant_order in (from {batch})"
         for sql in (
-            f"""update synced.notices set destination = null, params = null, text = null, consent = '{{"forgotten": true}}'
+            f"""update synced.notices
+                set destination = null, params = null, text = null, consent = '{{"forgotten": true}}'
                 where {of_them} and (destination is not null or text is not null)""",
             f"update staged.activity set detail = '{{}}' where {of_them} and detail <> '{{}}'",
             f"""update staged.notice_orders set more = null, contact_phone = null, invoice = null
@@ -121,6 +126,8 @@ def forget(run: Run, person: Person) -> dict[str, int]:
     with run.open() as db:
         forgotten = read_suppressed(db)
     for account in run.merchant.section(GupshupSettings).accounts:
+        if run.inbox is not None and run.inbox.exists:  # a STOP that waits there must not be lost with the rest
+            taking.take_waiting(AccountStore.of(run, account), run.inbox, run=run)
         account_forgetting.forget(AccountStore.of(run, account), lambda phone: _knows(forgotten, phone))
         if run.inbox is not None:
             run.inbox.forget_kept(account.inbox_name, GUPSHUP, lambda kept: _is_named(forgotten, kept))

@@ -178,17 +178,23 @@ def _event(
     unit_key: str, meaning: Meaning, number: int, facts: Sequence[Fact], *, answered_at: datetime | None = None
 ) -> Event:
     by_name: dict[str, list[Fact]] = {}
+    own: list[datetime] = []
+    attempts: list[datetime] = []
+    is_ahead = False
     for fact in facts:
         by_name.setdefault(fact.name, []).append(fact)
-    best = [_best(own) for own in by_name.values()]
-    times = [at for at, _ in best if at is not None]
+        if fact.own_at is None:
+            continue
+        if fact.is_ahead:
+            is_ahead = True
+            continue
+        own.append(fact.own_at)
+        if squeezed(fact.word) == ATTEMPT:
+            attempts.append(fact.own_at)
+    best = [_best(same) for same in by_name.values()]
+    times = [(at, basis) for at, basis in best if at is not None]
     known = len(times) == len(best)  # one name of unknown time may be older than all the others
-    occurred_at, basis = min(((at, basis) for at, basis in best if at is not None), default=(None, None))
-    own = [fact.own_at for fact in facts if fact.own_at is not None and not fact.is_ahead]
-    attempts = [
-        fact.own_at for fact in facts
-        if fact.own_at is not None and not fact.is_ahead and squeezed(fact.word) == ATTEMPT
-    ]  # fmt: skip
+    occurred_at, basis = min(times, default=(None, None), key=_first)
     return Event(
         unit_key,
         meaning.key,
@@ -198,15 +204,19 @@ def _event(
         meaning.repeats,
         max(facts, key=lambda one: (one.own_at or one.seen_at, one.seq)).word,
         occurred_at if known else None,
-        max(own or times, default=None),
+        max(own or [at for at, _ in times], default=None),
         basis if known else None,
         confirmed=True,
         hook_at=min((fact.seen_at for fact in facts if fact.by_hook), default=None),
         attempt_at=max(attempts, default=None),
         answered_at=answered_at,
-        noted=Noted.CLOCK_AHEAD if any(fact.is_ahead for fact in facts) else None,
+        noted=Noted.CLOCK_AHEAD if is_ahead else None,
         evidence=_evidence(facts),
     )
+
+
+def _first(time: tuple[datetime, Basis | None]) -> datetime:
+    return time[0]
 
 
 def _best(facts: Sequence[Fact]) -> tuple[datetime | None, Basis | None]:

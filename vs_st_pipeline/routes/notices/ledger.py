@@ -2,8 +2,8 @@
 
 Data flow: planned.notices, a message about to leave, an account's claim -> synced.notices, staged.activity.
 
-All of it runs in the caller's transaction. What a claim says wins over what stands here, whichever database was put back;
-but a state that was once reached never falls (7.5).
+All of it runs in the caller's transaction. What a claim says wins over what stands here, whichever database was put
+back; but a state that was once reached never falls (7.5).
 """
 
 from __future__ import annotations
@@ -11,21 +11,28 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
+from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import activity
+from vs_st_pipeline.routes.notices.account import claims
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
-from vs_st_pipeline.routes.notices.messages import Button, Message
+from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.activity_bulk import Entry, add_all
+from vs_st_pipeline.routes.notices.holding import held, verdicts
+from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.report import NoticesReport
-from vs_st_pipeline.routes.notices.words import RISING, Drop, Noted, State, Wait, What
+from vs_st_pipeline.routes.notices.words import RISING, Noted, State, Wait, What
 
-_UNTOLD: Final = (Drop.BEFORE_START, Drop.NOT_ENABLED)
-"""Reasons that make no row of activity: they are of what happened before anybody wanted a message."""
+__all__ = [
+    "Move", "about_to_send", "count", "from_claim", "from_claims", "held", "notes", "resolve", "resolved", "verdicts",
+]  # fmt: skip
+
 NO_RECEIPT_AFTER: Final = timedelta(hours=1)
 RECEIPTS_COME_FOR: Final = timedelta(days=7)
 
@@ -49,109 +56,8 @@ class Move:
         return self.before is not self.after
 
 
-def verdicts(db: Db, run: Run) -> tuple[Counter[str], Counter[str]]:
-    """Take over what this plan has judged: rows for what is new, reasons for what waits, drops for good.
-
-    What is or may be out is not touched. A status that is disabled is not stored (rulings, notices 12).
-
-    Returns:
-        Notices that were dropped now, by reason, without `not_enabled`; those that wait, by reason.
-    """
-    now = run.now()
-    told = db.rows(
-        """select p.notice_id, p.verdict, p.reason, p.rule, p.until, p.merchant_order, p.status, s.state
-           from planned.notices as p left join synced.notices as s using (notice_id)
-           where p.reason is not null and p.reason not in (select unnest($untold))
-             and (s.notice_id is null or (s.state = 'waiting' and (s.reason is distinct from p.reason)))""",
-        {"untold": [str(one) for one in _UNTOLD]},
-    )
-    dropped = Counter[str](
-        dict(
-            db.rows(
-                """select p.reason, count(*) from planned.notices as p left join synced.notices as s using (notice_id)
-                   where p.verdict = 'dropped' and p.reason <> ? and (s.notice_id is null or s.state = 'waiting')
-                   group by 1""",
-                [Drop.NOT_ENABLED],
-            )
-        )
-    )
-    waiting = Counter[str](
-        dict(
-            db.rows(
-                """select p.reason, count(*) from planned.notices as p left join synced.notices as s using (notice_id)
-                   where p.verdict = 'waiting' and (s.notice_id is null or s.state = 'waiting') group by 1"""
-            )
-        )
-    )
-    db.execute(
-        """update synced.notices as s set state = if(p.verdict = 'dropped', 'dropped', 'waiting'), reason = p.reason,
-               rule = p.rule, until = p.until, changed_at = $now::timestamp, run_id = $run_id
-           from planned.notices as p where p.notice_id = s.notice_id and s.state = 'waiting'
-             and (p.verdict = 'dropped' or (p.reason, p.rule, p.until) is distinct from (s.reason, s.rule, s.until))""",
-        {"now": now, "run_id": run.run_id},
-    )
-    db.execute(
-        """insert into synced.notices (notice_id, kind, unit_key, status, occurrence, merchant_order, order_number,
-               state, reason, rule, until, first_seen_at, changed_at, run_id)
-           select notice_id, 'notice', unit_key, status, occurrence, merchant_order, order_number,
-               if(verdict = 'dropped', 'dropped', 'waiting'), reason, rule, until, $now::timestamp, $now::timestamp,
-               $run_id
-           from planned.notices as p anti join synced.notices using (notice_id)
-           where p.reason is distinct from $disabled""",
-        {"now": now, "run_id": run.run_id, "disabled": str(Drop.NOT_ENABLED)},
-    )
-    for notice_id, verdict, reason, rule, until, merchant_order, status, _ in told:
-        _tell_held(db, run, notice_id, merchant_order, status, reason, rule, until, drops=verdict == "dropped")
-    return dropped, waiting
-
-
-def held(
-    db: Db,
-    run: Run,
-    notice_id: str,
-    reason: str,
-    *,
-    rule: int | None = None,
-    until: datetime | None = None,
-    drops: bool = False,
-) -> bool:
-    """Let one wait, or drop it, right before it would have left; say whether it moved. One that may be out stays.
-
-    It is for what was judged again, could not be claimed, or certainly did not leave us.
-    """
-    row = db.row("select state, merchant_order, status from synced.notices where notice_id = ?", [notice_id])
-    if row is None or row[0] not in (State.WAITING, State.SENDING):
-        return False
-    db.execute(
-        """update synced.notices set state = ?, reason = ?, rule = ?, until = ?, changed_at = ?, run_id = ?
-           where notice_id = ?""",
-        [State.DROPPED if drops else State.WAITING, reason, rule, until, run.now(), run.run_id, notice_id],
-    )
-    if reason not in _UNTOLD:
-        _tell_held(db, run, notice_id, row[1], row[2], reason, rule, until, drops=drops)
-    return True
-
-
-def _tell_held(
-    db: Db, run: Run, notice_id: str, merchant_order: str | None, status: str | None, reason: str, rule: int | None,
-    until: datetime | None, *, drops: bool,
-) -> None:  # fmt: skip
-    activity.add(
-        db,
-        run,
-        What.HELD,
-        merchant_order=merchant_order,
-        notice_id=notice_id,
-        key=f"held {notice_id} {reason}",
-        detail={
-            "status": status, "reason": reason, "rule": rule, "dropped": drops,
-            "until": None if until is None else until.isoformat(),
-        },
-    )  # fmt: skip
-
-
 def about_to_send(db: Db, run: Run, message: Message) -> bool:
-    """Store the row `sending` before the claim (7.1a); False where it is, or may be, out already: then it is left alone.
+    """Store the row `sending` before the claim (7.1a); False where it is, or may be, out already: nothing is changed.
 
     A message of another kind than a notice gets its row here.
     """
@@ -168,7 +74,7 @@ def about_to_send(db: Db, run: Run, message: Message) -> bool:
     db.execute(
         """update synced.notices set state = 'sending', reason = null, rule = null, until = null, changed_at = ?,
                unit_key = ?, status = ?, occurrence = ?, merchant_order = ?, order_number = ?, reply_id = ?,
-               account = ?, account_kind = ?, number = ?, template_id = ?, category = ?, phone = ?, params = ?,
+               account = ?, account_kind = ?, number = ?, template_id = ?, category = ?, destination = ?, params = ?,
                text = ?, buttons = ?, consent = ?, run_id = ?
            where notice_id = ?""",
         [
@@ -182,43 +88,106 @@ def about_to_send(db: Db, run: Run, message: Message) -> bool:
     return True
 
 
-def buttons_as_json(buttons: Sequence[Button]) -> str:
-    """Return quick replies as they are stored: what each does, and its title (rulings, notices 5)."""
-    return json.dumps([asdict(one) for one in buttons], ensure_ascii=False)
-
-
 def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:
     """Bring the ledger to what a claim says; a second time it says nothing. It makes the row where there is none."""
-    row = db.row("select state, reason, until, merchant_order from synced.notices where notice_id = ?",
-                 [claim.notice_id])  # fmt: skip
-    before = None if row is None else State(row[0])
-    after, reason, until = _standing(claim)
-    if row is None:
-        _make(db, run, claim, account)
-    elif not _may_move(before, after):
-        after, reason, until = State(row[0]), row[1], row[2]
-    elif after is State.WAITING and before is State.WAITING and reason is None:
-        reason, until = row[1], row[2]  # of a later judgment
-    values: dict[str, Any] = {
-        "state": str(after), "reason": reason, "until": until, "claimed_at": claim.claimed_at, "tries": claim.tries,
-        "message_id": claim.message_id, "wa_id": claim.wa_id, "accepted_at": claim.accepted_at, "code": claim.code,
-        "vendor_reason": claim.reason, "settled_by": claim.evidence, "retries": claim.retries,
-        "retry_at": claim.retry_at, "account": account.id, "account_kind": account.kind, "number": account.number,
+    return from_claims(db, run, [claim], account)[0]
+
+
+def from_claims(db: Db, run: Run, claims: Sequence[Claim], account: GupshupAccount) -> list[Move]:
+    """Do what `from_claim` does for many claims at once; returns their moves, in the same order."""
+    stood = _stood(db, [one.notice_id for one in claims])
+    moves, changed, made, told = list[Move](), list[_Row](), list[_Row](), list[Entry]()
+    for claim in claims:
+        row = stood.get(claim.notice_id)
+        before = None if row is None else State(row["state"])
+        after, reason, until = _standing(claim)
+        if row is not None and not _may_move(before, after):
+            moves.append(Move(claim.notice_id, before, State(row["state"]), row["reason"]))
+            continue
+        if row is not None and after is State.WAITING and before is State.WAITING and reason is None:
+            reason, until = row["reason"], row["until"]  # of a later judgment
+        values = _values(claim, account, after, reason, until)
+        if row is None:
+            made.append({"notice_id": claim.notice_id, **values, **_about(claim)})
+        elif any(row[name] != value for name, value in values.items()):
+            changed.append({"notice_id": claim.notice_id, **values})
+        moves.append(Move(claim.notice_id, before, after, reason))
+        if claim.state not in (Claimed.OPEN, Claimed.REFUSED, Claimed.RELEASED):
+            told.append(_sent(claim, account, claim.merchant_order or (row["merchant_order"] if row else None)))
+    _write(db, run, changed, made)
+    add_all(db, run, told)
+    return moves
+
+
+_Row = dict[str, Any]
+_INTEGERS: Final = frozenset({"tries", "retries", "occurrence"})
+_TIMES: Final = frozenset({"until", "claimed_at", "accepted_at", "retry_at", "first_seen_at"})
+
+
+def _values(
+    claim: Claim, account: GupshupAccount, state: State, reason: str | None, until: datetime | None
+) -> dict[str, Any]:
+    """Return what a claim says of its row."""
+    return {
+        "state": str(state), "reason": None if reason is None else str(reason), "until": until,
+        "claimed_at": claim.claimed_at, "tries": claim.tries, "message_id": claim.message_id, "wa_id": claim.wa_id,
+        "accepted_at": claim.accepted_at, "code": claim.code, "vendor_reason": claim.reason,
+        "settled_by": claim.evidence, "retries": claim.retries, "retry_at": claim.retry_at, "account": account.id,
+        "account_kind": account.kind, "number": account.number,
     }  # fmt: skip
-    changed = db.row(
-        f"select {' or '.join(f'{name} is distinct from ?' for name in values)} from synced.notices where notice_id = ?",
-        [*values.values(), claim.notice_id],
-    )
-    if changed and changed[0]:
-        more = {**values, "changed_at": run.now(), "run_id": run.run_id}
-        db.execute(
-            f"update synced.notices set {', '.join(f'{name} = ?' for name in more)} where notice_id = ?",
-            [*more.values(), claim.notice_id],
-        )
-    move = Move(claim.notice_id, before, after, reason)
-    if claim.state not in (Claimed.OPEN, Claimed.REFUSED, Claimed.RELEASED):
-        _tell_sent(db, run, claim, account, claim.merchant_order or (row[3] if row else None))
-    return move
+
+
+def _about(claim: Claim) -> dict[str, Any]:
+    """Return what a row that is made anew has besides; texts and phones are in no claim."""
+    return {
+        "kind": claim.kind, "unit_key": claim.unit_key, "status": claim.status, "occurrence": claim.occurrence,
+        "merchant_order": claim.merchant_order, "order_number": claim.order_number, "reply_id": claim.reply_id,
+        "first_seen_at": claim.claimed_at, "template_id": claim.template_id, "category": claim.category,
+        "buttons": claim.buttons,
+    }  # fmt: skip
+
+
+def _stood(db: Db, ids: Sequence[str]) -> dict[str, _Row]:
+    """Return how the rows of these notices stand."""
+    names = (
+        "state", "reason", "until", "merchant_order", "claimed_at", "tries", "message_id", "wa_id", "accepted_at",
+        "code", "vendor_reason", "settled_by", "retries", "retry_at", "account", "account_kind", "number",
+    )  # fmt: skip
+    with db.batch({"notice_id": ids}) as batch:
+        rows = db.rows(f"select notice_id, {', '.join(names)} from synced.notices join {batch} using (notice_id)")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+
+
+def _write(db: Db, run: Run, changed: Sequence[_Row], made: Sequence[_Row]) -> None:
+    more = {"at": run.now(), "run_id": run.run_id}
+    if changed:
+        names = [name for name in changed[0] if name != "notice_id"]
+        with db.batch(_columns(changed), dict.fromkeys(_INTEGERS & set(changed[0]), "int")) as batch:
+            sets = ", ".join(f"{name} = {_typed(name)}" for name in names)
+            db.execute(
+                f"""update synced.notices as s set {sets}, changed_at = $at::timestamp, run_id = $run_id
+                    from {batch} as b where s.notice_id = b.notice_id""",
+                more,
+            )
+    if made:
+        with db.batch(_columns(made), dict.fromkeys(_INTEGERS & set(made[0]), "int")) as batch:
+            db.execute(
+                f"""insert into synced.notices ({", ".join(made[0])}, changed_at, run_id)
+                    select {", ".join(map(_typed, made[0]))}, $at::timestamp, $run_id from {batch} as b""",
+                more,
+            )
+
+
+def _typed(name: str) -> str:
+    return f"b.{name}::timestamp" if name in _TIMES else f"b.{name}"
+
+
+def _columns(rows: Sequence[_Row]) -> dict[str, list[Any]]:
+    """Return columns of rows; times are text in a batch."""
+    return {
+        name: [one[name].isoformat() if isinstance(one[name], datetime) else one[name] for one in rows]
+        for name in rows[0]
+    }
 
 
 def _standing(claim: Claim) -> tuple[State, str | None, datetime | None]:
@@ -242,34 +211,20 @@ def _may_move(before: State | None, after: State) -> bool:
         return False
     if before is State.DROPPED:
         return after is not State.WAITING
+    if after in (State.UNKNOWN, State.SENDING):  # an older file of the account knows less than this ledger
+        return before in (State.WAITING, State.SENDING, after)
     return True
 
 
-def _make(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> None:
-    db.execute(
-        """insert into synced.notices (notice_id, kind, unit_key, status, occurrence, merchant_order, order_number,
-               reply_id, state, first_seen_at, changed_at, account, account_kind, number, template_id, category,
-               buttons, run_id)
-           values (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            claim.notice_id, claim.kind, claim.unit_key, claim.status, claim.occurrence, claim.merchant_order,
-            claim.order_number, claim.reply_id, claim.claimed_at, run.now(), account.id, account.kind, account.number,
-            claim.template_id, claim.category, claim.buttons, run.run_id,
-        ],
-    )  # fmt: skip
-
-
-def _tell_sent(db: Db, run: Run, claim: Claim, account: GupshupAccount, merchant_order: str | None) -> None:
-    activity.add(
-        db,
-        run,
+def _sent(claim: Claim, account: GupshupAccount, merchant_order: str | None) -> Entry:
+    return Entry(
         What.SENT,
+        f"sent {claim.notice_id} {claim.tries}",
         merchant_order=merchant_order,
         notice_id=claim.notice_id,
         message_id=claim.message_id,
         account_kind=account.kind,
         number=account.number,
-        key=f"sent {claim.notice_id} {claim.tries}",
         detail={
             "kind": claim.kind, "status": claim.status, "occurrence": claim.occurrence, "state": claim.state,
             "template_id": claim.template_id, "code": claim.code, "try": claim.tries,
@@ -294,6 +249,25 @@ def resolved(db: Db, run: Run, claim: Claim, account: GupshupAccount, how: str, 
     return move
 
 
+def resolve(run: Run, notice_id: str, *, sent: bool, because: str) -> Move:
+    """Take a person's word on an unknown message: it was sent, or not (7.6); then rule 5 decides, by the same id.
+
+    Raises:
+        BadSettings: this merchant has no unknown message of this id. TryLater: a sync of it is running.
+    """
+    with run.sync_lock():
+        for account in run.merchant.section(GupshupSettings).accounts:
+            store = AccountStore.of(run, account)
+            claim = claims.find(store, notice_id)
+            if claim is None or claim.merchant != run.merchant.id:
+                continue
+            claim = claims.resolve(store, notice_id, sent=sent, now=run.now())
+            if claim is not None:
+                with run.open() as db, db.transaction():
+                    return resolved(db, run, claim, account, "sent" if sent else "not-sent", because)
+    raise BadSettings("no message of this merchant has this id and is unknown; `vs-st why` shows how it stands")
+
+
 def count(told: NoticesReport, move: Move) -> None:
     """Count a move in the report: one that came to be accepted, rejected or unknown in this run."""
     if not move.moved:
@@ -316,7 +290,8 @@ def notes(db: Db, run: Run) -> Counter[str]:
     found[Noted.NO_RECEIPT] = int(
         db.value(
             """select count(*) from synced.notices as n where state = 'accepted' and accepted_at <= ?
-               and accepted_at > ? and not exists (select 1 from staged.receipts as r where r.notice_id = n.notice_id)""",
+               and accepted_at > ?
+               and not exists (select 1 from staged.receipts as r where r.notice_id = n.notice_id)""",
             [now - NO_RECEIPT_AFTER, now - RECEIPTS_COME_FOR],
         )
     )

@@ -1,4 +1,4 @@
-"""Describes one message: a notice, an answer to an unexpected reply, or the confirmation of an action (notices.md 7, 8).
+"""Describes one message: a notice, an answer to an unexpected reply, or the confirmation of an action (7, 8).
 
 Pure: no clock, no file, no network.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
@@ -34,6 +35,7 @@ class Message:
         exempt: it counts in no cap (`cap.exempt`, or no notice).
         consent: the row of staged.consents that is used; `{}` for what answers a reply.
         reply_id: message_id of the reply that it answers.
+        form: a fingerprint of what fills the placeholders by the settings; a refusal by code holds as long as it (7.4).
     """
 
     notice_id: str
@@ -53,6 +55,12 @@ class Message:
     merchant_order: str | None = None
     order_number: str | None = None
     reply_id: str | None = None
+    form: str | None = None
+
+
+def buttons_as_json(buttons: Sequence[Button]) -> str:
+    """Return quick replies as they are stored: what each does, and its title (rulings, notices 5)."""
+    return json.dumps([asdict(one) for one in buttons], ensure_ascii=False)
 
 
 def notice_id(merchant: str, unit_key: str, status: str, occurrence: int) -> str:

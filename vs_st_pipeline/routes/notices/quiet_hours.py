@@ -58,7 +58,7 @@ def _stretch(day: date, start: time, end: time, zone: str) -> tuple[datetime, da
 
 
 def _instant(wall: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
-    """Return the instant at which the clock on the wall first shows this, or more; `last`: from which on it always does."""
+    """Return the instant at which the clock on the wall first shows this or more; `last`: from which on it does."""
     first, second = _at(wall, zone, 0), _at(wall, zone, 1)
     if first == second:
         return first

@@ -30,9 +30,11 @@ from vs_st_pipeline.routes.notices.systems import NAME, SOURCES
 
 # What no system can tell again: what was said, done and noted. `started_at` is not carried: what a lost or rebuilt
 # database has not seen is history (5.1).
-CARRIED: Final = {
-    f"synced.{table}": "true" for table in ("notices", "actions", "activity_push")
-} | {"staged.activity": "true", "staged.replies": "true", "staged.receipts": "true"}
+CARRIED: Final = {f"synced.{table}": "true" for table in ("notices", "actions", "activity_push")} | {
+    "staged.activity": "true",
+    "staged.replies": "true",
+    "staged.receipts": "true",
+}
 
 
 def accounts_of(merchant: Merchant) -> tuple[str, ...]:

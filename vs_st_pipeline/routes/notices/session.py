@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, cast
 
 from vs_st_pipeline.connectors import commerce7, eshopbox, gupshup, vinoshipper
@@ -30,6 +31,7 @@ class NoticesSession(Session):
         only: orders (SOURCE:ID) that a targeted run is about; None: all.
         trouble: the first error that the run goes on in spite of; it ends as failed with it.
         refused: why the brake lets messages wait.
+        begun: when the run began, UTC without zone, by VS_ST_NOW.
         stopped: accounts (ids) that took no message any more in this run, and why (7.3, 7.4).
     """
 
@@ -37,8 +39,12 @@ class NoticesSession(Session):
     trouble: PipelineError | None = None
     refused: Unsafe | None = None
     stopped: dict[str, PipelineError] = field(default_factory=dict)
+    begun: datetime = field(init=False)
     _stores: dict[str, AccountStore] = field(default_factory=dict)
     _gupshups: dict[str, GupshupClient] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.begun = self.run.now()
 
     @property
     def told(self) -> NoticesReport:
@@ -57,8 +63,13 @@ class NoticesSession(Session):
 
     @property
     def eshopbox(self) -> EshopboxClient:
-        """Return the source's client; only where the entry has section `eshopbox`."""
-        return self.client(eshopbox.CONNECTOR)
+        """Return the source's client; only where the entry has section `eshopbox`.
+
+        Its token is kept beside the pace, which a dry run shares with the others too.
+        """
+        client = self.client(eshopbox.CONNECTOR)
+        client.keep_token_in(self.run.warehouse.pace_dir.parent / "tokens", self.run.now)
+        return client
 
     @property
     def writes(self) -> bool:
@@ -84,6 +95,8 @@ class NoticesSession(Session):
         """Close the clients and limiters that were made."""
         for client in self._gupshups.values():
             client.http.close()
+        for store in self._stores.values():
+            store.close()
         Session.close(self)
 
 

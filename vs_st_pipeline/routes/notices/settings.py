@@ -16,17 +16,13 @@ from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
 from vs_st_pipeline.connectors.gupshup.settings import (
     CLIENT,
     HOUSE,
-    Answer,
     ChargesConfirmed,
     GupshupAccount,
     GupshupSettings,
     Number,
-    Said,
-    TemplateSettings,
-    Words,
     read_installed,
-    unknown_names,
 )
+from vs_st_pipeline.connectors.gupshup.template_settings import Answer, Said, TemplateSettings, Words, unknown_names
 from vs_st_pipeline.connectors.gupshup.variables import NAMES
 from vs_st_pipeline.domain.countries import is_country
 from vs_st_pipeline.domain.errors import BadSettings

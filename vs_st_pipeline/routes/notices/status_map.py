@@ -54,6 +54,7 @@ class StatusMap:
     fingerprint: str
     _exact: Mapping[str, str] = field(repr=False)
     _begins: Mapping[str, str] = field(repr=False)
+    _known: dict[str, Meaning | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -67,12 +68,19 @@ class StatusMap:
 
     def of(self, name: str) -> Meaning | None:
         """Return what a source's word means, `eshopbox.shipment.packed`; None: it is silent."""
+        if name in self._known:
+            return self._known[name]
+        found = self._known[name] = self._find(name)
+        return found
+
+    def _find(self, name: str) -> Meaning | None:
         plain = _plain(name)
         if (key := self._exact.get(plain)) is None:
             key = next((key for begin, key in self._begins.items() if plain.startswith(begin)), None)
         return None if key is None else self.of_key[key]
 
 
+@lru_cache(maxsize=1024)
 def squeezed(word: str) -> str:
     """Return a word as words are compared: without case, blanks, `-` and `_`."""
     return _OTHER.sub("", word.casefold())

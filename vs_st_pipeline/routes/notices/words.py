@@ -1,4 +1,4 @@
-"""Names what this route counts, drops, holds and notes (notices.md 3-10). What each means for people is in `meanings`."""
+"""Names what this route counts, drops, holds and notes (notices.md 3-10); `meanings` says what each means."""
 
 from __future__ import annotations
 
@@ -119,6 +119,8 @@ class ConsentSource(StrEnum):
     START_WORD = "start_word"
     STOP_WORD = "stop_word"
     CODE_1012 = "code_1012"
+    CODE_1006 = "code_1006"  # state `void`: older `in` rows count no more (7.4)
+    CODE_1002 = "code_1002"  # state `absent`: not on WhatsApp, for 30 days (5.8)
     OPERATOR = "operator"
 
 
@@ -149,6 +151,7 @@ class ActionState(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    DROPPED = "dropped"  # certainly not taken, and by its gates not to be taken any more
 
 
 class What(StrEnum):

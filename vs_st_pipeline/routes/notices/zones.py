@@ -104,7 +104,7 @@ def of(country: str | None, state: str | None) -> tuple[str, ...]:
     """Return all zones that an address may be in; nothing where its country is not known (the merchant's zone counts).
 
     Args:
-        state: of the US, by its letters or its name; an unknown one means all zones of the US. Elsewhere it says nothing.
+        state: of the US, by its letters or its name; an unknown one means all zones of the US. Elsewhere it says none.
     """
     code = country_code(country)
     if code is None:

@@ -12,7 +12,6 @@ from vs_st_pipeline.sandbox.core.clients import Record
 from vs_st_pipeline.sandbox.core.consumer_clients import AccountControl
 
 _FIRST = "-first-"
-_UNDER_WAY = ("waiting", "sending")
 
 
 class GupshupControl(AccountControl):
@@ -53,14 +52,11 @@ class GupshupControl(AccountControl):
         Args:
             seconds: how long to wait at most: under `callback_retry` until_2xx a call may never end.
         """
-        before = len(self.deliveries())
-        self.act("flush", account=account)
+        before = self.act("flush", account=account)["before"]
         until = time.monotonic() + seconds
-        while True:
-            calls = self.deliveries(account)
-            if not any(one["state"] in _UNDER_WAY for one in calls) or time.monotonic() > until:
-                return [one for one in calls if one["delivery"] > before]
+        while self.report("under_way", account) and time.monotonic() < until:
             time.sleep(0.01)
+        return [one for one in self.deliveries(account) if one["delivery"] > before]
 
     def take_callbacks(self, account: str | None = None) -> list[Record]:
         """Return what waits to be told - {account, about, body} - in the place of sending it; it counts as told."""
@@ -71,6 +67,10 @@ class GupshupControl(AccountControl):
         """Return what waits to be told: {account, about, body}."""
         found: list[Record] = self.report("waiting", account)
         return found
+
+    def tell(self, account: str, body: Any) -> None:
+        """Let a callback come that is of no kind below: another app's, of no known type, a text that is no JSON."""
+        self.act("tell", account=account, body=body)
 
     # What people and WhatsApp do.
 
@@ -103,7 +103,7 @@ class GupshupControl(AccountControl):
         account: str | None = None,
         at: str | None = None,
         id: str | None = None,
-        name: str | None = None,
+        who: str | None = None,
     ) -> Record:
         """Let somebody write: {account, id, callbacks}.
 
@@ -111,9 +111,9 @@ class GupshupControl(AccountControl):
             kind: text, button, list_reply, image, file, audio, video, sticker, location, contact.
             text: of a text, or a caption. button: title or index of the message's quick reply; None: the first.
             to: message id that it answers; None: a tap is on the last template to the phone, anything else on nothing.
-            id: of the person's own message, to write the same twice.
+            id: of the person's own message, to write the same twice. who: what WhatsApp calls the person.
         """
-        said: Record = {"text": text, "button": button, "to": to, "account": account, "at": at, "id": id, "name": name}
+        said: Record = {"text": text, "button": button, "to": to, "account": account, "at": at, "id": id, "who": who}
         found: Record = self.act("reply", phone=phone, kind=kind, **said)
         return found
 
@@ -127,9 +127,14 @@ class GupshupControl(AccountControl):
         found: Record = self.act("opt_out", phone=phone, account=account)
         return found
 
-    def allow(self, phone: str, account: str) -> None:
-        """Say that somebody may be written to though Gupshup does not know it: by an order's flag, an attestation."""
-        self.act("allow", phone=phone, account=account)
+    def allow(self, phone: str, account: str | None = None, orders: Sequence[str] = ()) -> None:
+        """Say that somebody may be written to though Gupshup does not know it: by an order's flag, an attestation.
+
+        Args:
+            account: None: all of them.
+            orders: numbers of this person's orders: a template that names one goes to nobody else (`wrong_person`).
+        """
+        self.act("allow", phone=phone, account=account, orders=list(orders))
 
     def set_template(self, id: str, account: str | None = None, **fields: Any) -> Record:
         """Change a template: `status`, `category`, `data`, `buttons`, `header`, ...; an event tells the first two."""

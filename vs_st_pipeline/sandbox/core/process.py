@@ -235,6 +235,10 @@ class Sandbox:
                 entry |= order_sections(
                     merchant.id, self.commerce7.url, keys_there, self.now, lambda name, text: _kept(keys / name, text)
                 )
+                if "gupshup" in self.running:
+                    urls = {name: handle.url for name, handle in self.running.items()}
+                    entry |= winery_notices(merchant.id, urls, lambda name, text: _kept(keys / name, text))
+                    top = shared_accounts([merchant.id], urls, lambda name, text: _kept(keys / name, text))
             if "sopost" in systems:
                 urls = {system: self.running[system].url for system in CONSUMER_SYSTEMS}
                 given = {system: self.running[system].control.keys(merchant.id) for system in CONSUMER_SYSTEMS}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from vs_st_pipeline.sandbox.core.accounts import Clock, iso
 from vs_st_pipeline.sandbox.core.asgi import Record
+from vs_st_pipeline.sandbox.core.sender import Call
 from vs_st_pipeline.sandbox.gupshup.template import Template
 from vs_st_pipeline.sandbox.gupshup.told import Told
 
@@ -35,6 +36,7 @@ class AccountPart:
         templates: {id, data, ...}, with what else differs from `Template`; `buttons` are titles of quick replies.
         users: {phone, status: OPT_IN | OPT_OUT}, as the users' list shows them.
         consents: phones that may be written though no user says so: their orders' flags do, or an attestation.
+        orders: whose phone an order's number belongs to; a template that names it goes to nobody else.
         per_second: messages a second that nobody may exceed; None: not judged.
     """
 
@@ -46,12 +48,13 @@ class AccountPart:
     templates: Sequence[Record] = ()
     users: Sequence[Record] = ()
     consents: Sequence[str] = ()
+    orders: Mapping[str, str] = field(default_factory=dict)
     per_second: float | None = None
 
     def record(self) -> Record:
         """Return it as plain data."""
         listed = {name: list(getattr(self, name)) for name in ("templates", "users", "consents")}
-        return {**self.__dict__, **listed}
+        return {**self.__dict__, **listed, "orders": dict(self.orders)}
 
 
 def digits(phone: Any) -> str:
@@ -84,7 +87,7 @@ class Sent:
     arrived: float = field(default_factory=time.time)
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     wa_id: str = field(default_factory=lambda: "gBEG" + uuid.uuid4().hex)
-    failures: list[tuple[int, Told]] = field(default_factory=list)
+    failures: list[tuple[str, Told]] = field(default_factory=list)
 
     @property
     def accepted(self) -> bool:
@@ -123,8 +126,10 @@ class Account:
         self.templates = {str(one["id"]): Template(one, self.app_id, now) for one in given}
         self.users = {digits(one["phone"]): str(one.get("status") or IN) for one in part.get("users") or ()}
         self.consents = {digits(phone) for phone in part.get("consents") or ()}
+        self.orders = {str(number): digits(phone) for number, phone in (part.get("orders") or {}).items()}
         self.sent: list[Sent] = []
         self.waiting: list[Told] = []
+        self.calling: list[Call] = []
         self.wrote: dict[str, list[datetime]] = {}
         """When each phone wrote, by the stand-in's clock."""
         self.outs: dict[str, list[Told]] = {}

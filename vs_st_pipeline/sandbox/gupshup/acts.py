@@ -26,13 +26,17 @@ def done(name: str, chosen: Sequence[Account], body: Record, switches_of: Callab
         return _receipts(chosen, body, switches_of)
     if name == "set_template":
         return _set_template(chosen, body)
+    if name == "tell":
+        return chosen[0], [Told(chosen[0].id, "told", body["body"])], {}
     phone = digits(body["phone"])
     if name == "reply":
         return _reply(chosen, phone, body, switches_of)
-    account = _account_of(chosen, phone)
     if name == "allow":
-        account.consents.add(phone)
-        return account, [], {}
+        for one in chosen:
+            one.consents.add(phone)
+            one.orders |= {str(number): phone for number in body.get("orders") or ()}
+        return chosen[0], [], {}
+    account = _account_of(chosen, phone)
     if name not in ("opt_in", "opt_out"):
         raise NoSuchRecord(name)
     told = callbacks.user_event(account, phone, "opted-in" if name == "opt_in" else "opted-out")
@@ -75,7 +79,7 @@ def _reply(chosen: Sequence[Account], phone: str, body: Record, switches_of: Cal
         account = _account_of(chosen, phone)
         to = account.last_to(phone, TEMPLATE) if kind == "button" else None
     at = callbacks.moment(body.get("at"))
-    more: Record = {name: body[name] for name in ("name", "id") if body.get(name) is not None}
+    more: Record = {name: body[name] for name in ("who", "id") if body.get(name) is not None}
     told = callbacks.reply(
         account, phone, kind, switches_of(account.id), text=text, button=button, to=to, at=at, **more
     )

@@ -21,19 +21,20 @@ LIFE = ("enqueued", "sent", "delivered", "read")
 MEDIA = ("image", "file", "audio", "video", "sticker")
 KINDS = ("text", "button", "list_reply", *MEDIA, "location", "contact")
 """What a person may answer with."""
+UNDELIVERABLE = 131026
 GSID_FOR = timedelta(days=7)
 REASONS = {
-    500: "Internal server error",
-    1002: "Number does not exist on WhatsApp",
-    1003: "Unable to send message: wallet balance is low",
-    1006: "User has not opted in",
-    1012: "User has opted out",
-    4001: "Message sending rate limit hit",
-    4003: "Template did not match",
-    4005: "Template is paused",
-    131026: "Message undeliverable",
-    131047: "Re-engagement message",
-    131048: "Spam rate limit hit",
+    "500": "Internal server error",
+    "1002": "Number does not exist on WhatsApp",
+    "1003": "Unable to send message: wallet balance is low",
+    "1006": "User has not opted in",
+    "1012": "User has opted out",
+    "4001": "Message sending rate limit hit",
+    "4003": "Template did not match",
+    "4005": "Template is paused",
+    "131026": "Message undeliverable",
+    "131047": "Re-engagement message",
+    "131048": "Spam rate limit hit",
 }
 
 
@@ -61,7 +62,7 @@ def receipts(
         told = Told(account.id, type, _receipt(account, sent, type, switches, when, code, reason), sent.message_id)
         found.append(told)
         if type == "failed":
-            sent.failures.append((int(code or 131026), told))
+            sent.failures.append((str(code or UNDELIVERABLE), told))
             if switches["failed_then_delivered"]:
                 body = _receipt(account, sent, "delivered", switches, when, None, None)
                 found.append(Told(account.id, "delivered", body, sent.message_id))
@@ -91,8 +92,8 @@ def _receipt(
     stamp = None if how == "missing" else _ms(at) if how == "ms" else _ms(at) // 1000
     inner: Record = {}
     if type == "failed":
-        code = code or 131026
-        inner = {"code": code, "reason": reason or REASONS.get(int(code), "Message failed")}
+        code = code or UNDELIVERABLE
+        inner = {"code": code, "reason": reason or REASONS.get(str(code), "Message failed")}
     elif type == "sent":
         inner = {"pricing": {"policy": "PMP", "category": sent.category.lower(), "type": "regular"}}
     if stamp is not None and type != "enqueued" and not (type == "failed" and own):
@@ -123,7 +124,7 @@ def reply(
     button: str | int | None = None,
     to: Sent | None = None,
     at: datetime | None = None,
-    name: str = "A Customer",
+    who: str = "A Customer",
     id: str | None = None,
 ) -> Told:
     """Write what a person sent: a text, a tap on a button, media.
@@ -143,7 +144,7 @@ def reply(
         "source": phone,
         "type": type,
         "payload": inner,
-        "sender": {"phone": phone, "name": name, "country_code": code, "dial_code": phone[len(code) :]},
+        "sender": {"phone": phone, "name": who, "country_code": code, "dial_code": phone[len(code) :]},
     }
     context = {"id": to.wa_id, "gsId": to.message_id} if to else {}
     shown = {"both": ("id", "gsId"), "id_only": ("id",), "gsid_only": ("gsId",), "none": ()}

@@ -51,6 +51,8 @@ def checked(request: Request, form: Record, account: Account, kind: str, switche
         named = form.get("template")
         if not isinstance(named, dict) or not isinstance(named.get("id"), str):
             raise Refusal(400, "Invalid Template")
+        if not isinstance(named.get("params", []), list):
+            raise Refusal(400, "Invalid Template Params")
         postbacks_of(form)
     else:
         text_of(form)

@@ -14,7 +14,7 @@ from vs_st_pipeline.sandbox.gupshup.account import TEMPLATE, TEXT, Account, Sent
 from vs_st_pipeline.sandbox.gupshup.template import Template
 from vs_st_pipeline.sandbox.gupshup.told import Told
 
-RETRYABLE = (1003, 4001, 130429)
+RETRYABLE = ("1003", "4001", "130429")
 """Codes after which the same message may come again: WhatsApp never had it."""
 LIST_AGE = timedelta(minutes=15)
 """A client reads the list at least so often before it sends."""
@@ -29,13 +29,14 @@ class Judge:
     """The book of what was taken, over all accounts: the same person may not get the same twice, whoever sends."""
 
     def __init__(self) -> None:
-        self._book: dict[str, dict[Key, list[tuple[Account, Sent]]]] = {}
+        self._book: dict[Key, list[tuple[Account, Sent]]] = {}
         self._paused: dict[str, tuple[float, float]] = {}  # since, until
         self._arrived: dict[str, list[float]] = {}
 
     def forgive(self, phone: str) -> None:
         """Let what a phone got come again: it happened anew, or a person wants it so."""
-        self._book.pop(phone, None)
+        for taken in self._book.values():
+            taken[:] = [(account, sent) for account, sent in taken if sent.destination != phone]
 
     def asked_to_wait(self, account: str, since: float, seconds: float) -> None:
         """Note a 429 with its `Retry-After`."""
@@ -63,6 +64,9 @@ class Judge:
             yield "outside_session", {"destination": phone}
         if sent.kind != TEMPLATE:
             return
+        for owner in dict.fromkeys(owner for text in sent.params if (owner := account.orders.get(str(text)))):
+            if owner != phone:
+                yield "wrong_person", {"destination": phone, "owner": owner}
         if template is None:
             yield "not_approved", {"template": sent.template}
             return
@@ -75,9 +79,9 @@ class Judge:
 
     def taken(self, account: Account, sent: Sent) -> Iterator[tuple[str, Record]]:
         """Judge a message that is taken by what was taken before."""
-        book, twice = self._book.setdefault(sent.destination, {}), None
+        twice: Sent | None = None
         for key in _keys(sent):
-            before = book.setdefault(key, [])
+            before = self._book.setdefault(key, [])
             twice = twice or next((old for owner, old in before if not _may_repeat(owner, old)), None)
             before.append((account, sent))
         if twice is not None:
@@ -96,10 +100,13 @@ def _knows(template: Template, now: datetime) -> bool:
 
 
 def _keys(sent: Sent) -> list[Key]:
+    phone = sent.destination
     if sent.kind == TEXT:
-        return [(TEXT, str(sent.text))]
-    # By the text as well: the same to the same person by two accounts has two templates.
-    return [(TEMPLATE, str(sent.template), *map(str, sent.params)), ("reads", str(sent.text))]
+        return [(phone, TEXT, str(sent.text))]
+    same = (phone, TEMPLATE, str(sent.template), *map(str, sent.params))
+    # By the text as well, since two accounts have two templates; and by what a tap says, whoever gets it and however it
+    # reads: two messages with one postback are one message, sent twice.
+    return [same, (phone, "reads", str(sent.text)), *(("postback", text) for text in sent.postbacks.values())]
 
 
 def _may_repeat(account: Account, old: Sent) -> bool:

@@ -29,12 +29,12 @@ def fill(sent: Sent, form: Record, account: Account) -> Template | None:
     if sent.kind == TEXT:
         sent.text = forms.text_of(form)
         return None
-    sent.template, sent.params = str(form["template"]["id"]), form["template"].get("params") or []
+    sent.template, sent.params = str(form["template"]["id"]), form["template"].get("params", [])
     sent.postbacks = forms.postbacks_of(form)
     template = account.templates.get(sent.template)
     if template is not None:
         sent.titles, sent.category = template.titles, str(template.fields["category"])
-        sent.text = template.text(sent.params if isinstance(sent.params, list) else [])
+        sent.text = template.text(sent.params)
     return template
 
 
@@ -83,5 +83,9 @@ def _tier(account: Account, sent: Sent, switches: Record) -> int | None:
     if switches["daily_tier"] is None or sent.kind == TEXT:
         return None
     since = sent.at - DAY
-    taken = (one for one in account.sent if one.accepted and one.kind == TEMPLATE and one.at > since)
-    return 131048 if len({one.destination for one in taken}) > int(switches["daily_tier"]) else None
+    people = {
+        one.destination
+        for one in account.sent
+        if one is not sent and one.accepted and one.kind == TEMPLATE and one.fails is None and one.at > since
+    }
+    return 131048 if len(people | {sent.destination}) > max(len(people), int(switches["daily_tier"])) else None

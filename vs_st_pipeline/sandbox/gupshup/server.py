@@ -6,19 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vs_st_pipeline.sandbox.core.accounts import AccountStandIn
 from vs_st_pipeline.sandbox.core.asgi import Answer, Record, Request, dumps, json_answer
 from vs_st_pipeline.sandbox.core.sender import Call
 from vs_st_pipeline.sandbox.core.server import NoSuchRecord
-from vs_st_pipeline.sandbox.gupshup import acts, callbacks, forms, sending
-from vs_st_pipeline.sandbox.gupshup.account import OUT, TEMPLATE, TEXT, Account, Sent, digits
+from vs_st_pipeline.sandbox.gupshup import acts, callbacks, forms, lists, sending
+from vs_st_pipeline.sandbox.gupshup.account import TEMPLATE, TEXT, Account, Sent, digits
+from vs_st_pipeline.sandbox.gupshup.books import Books
 from vs_st_pipeline.sandbox.gupshup.forms import Refusal
 from vs_st_pipeline.sandbox.gupshup.judge import Judge
-from vs_st_pipeline.sandbox.gupshup.template import Template
 from vs_st_pipeline.sandbox.gupshup.told import Told
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 
-PAGE = 10
 CALLBACK = "callback"
 BEFORE_ANSWER_SECONDS = 2.0
 SENDS = {"wa/api/v1/template/msg": TEMPLATE, "wa/api/v1/msg": TEXT}
@@ -39,7 +37,7 @@ def by_account(world: Sequence[Merchant]) -> list[Merchant]:
     return list(found.values())
 
 
-class Gupshup(AccountStandIn):
+class Gupshup(Books):
     """Answers /wa/... and /sm/... for several accounts, each by its own key; what it calls a merchant is an account.
 
     Attributes:
@@ -47,9 +45,8 @@ class Gupshup(AccountStandIn):
     """
 
     system = "gupshup"
-    kinds = ("templates", "users", "messages")
     acts = ("clock", "callback_url", "receipts", "reply", "opt_in", "opt_out", "allow", "set_template", "flush", "take",
-            "expect_repeat")  # fmt: skip
+            "tell", "expect_repeat")  # fmt: skip
     paths = (
         (r"/wa/app/[^/]+/template", "/wa/app/{id}/template"),
         (r"/sm/api/v1/users/[^/]+", "/sm/api/v1/users/{app}"),
@@ -60,7 +57,7 @@ class Gupshup(AccountStandIn):
         super().__init__(lambda: by_account(load()), switches)
 
     def accounts_opened(self) -> None:
-        self.accounts = {m.id: Account(self.part(m), self.clock) for m in self.merchants.values()}
+        self.open_books()
         self.judge = Judge()
 
     def keys_of(self, merchant: Merchant) -> Record:
@@ -129,13 +126,11 @@ class Gupshup(AccountStandIn):
             return self._send(request, account, kind, switches)
         match request.method, request.parts:
             case "GET", ["wa", "app", id, "template"]:
-                return self._of_app(request, account, id) or self._templates(request, account, switches)
+                return self._of_app(request, account, id) or self._listed(lists.templates, request, account, switches)
             case "GET", ["sm", "api", "v2", "wallet", "balance"]:
-                balance = 0 if switches["wallet"] != "full" else 250
-                shown = {"currency": "USD", "currentBalance": balance, "overDraftLimit": 0}
-                return json_answer({"status": "success", "walletResponse": shown})
+                return lists.wallet(switches)
             case "GET", ["sm", "api", "v1", "users", name]:
-                return self._of_app(request, account, name) or self._users(request, account, switches)
+                return self._of_app(request, account, name) or self._listed(lists.users, request, account, switches)
         return self.denied(request, 405 if kind is not None else 404)
 
     def _of_app(self, request: Request, account: Account, named: str) -> Answer | None:
@@ -152,37 +147,11 @@ class Gupshup(AccountStandIn):
         if owner is not None:
             self.find("other_app", self.merchants[account.id], request, owner=owner)
 
-    def _unspoilt(self, request: Request) -> bool:
+    def _listed(self, read: lists.Read, request: Request, account: Account, switches: Record) -> Answer:
         entry = self._entry(request)
-        return entry is None or entry["fault"] is None
-
-    def _templates(self, request: Request, account: Account, switches: Record) -> Answer:
-        how = switches["template_list"]
-        if how == 404:
-            return self.denied(request, 404)
-        listed = [one for one in account.templates.values() if one.status != "DELETED"] if how != "empty" else []
-        gone = [one for one in account.templates.values() if one.status == "DELETED"] if how == "works" else []
-        if how == "pages_of_10":
-            size = min(_number(request.query.get("pageSize"), PAGE), PAGE)
-            first = (max(_number(request.query.get("pageNo"), 1), 1) - 1) * size
-            listed = listed[first : first + size]
-        if self._unspoilt(request):
-            for one in (*listed, *gone):
-                one.known = True
-        return json_answer({"status": "success", "templates": [one.shown(switches["template_case"]) for one in listed]})
-
-    def _users(self, request: Request, account: Account, switches: Record) -> Answer:
-        if switches["users_list"] == 404:
-            return self.denied(request, 404)
-        now = int(self.clock.now().timestamp() * 1000)
-        rows = []
-        for phone, status in account.users.items():
-            code = "1" if phone.startswith("1") else phone[:2]
-            rows.append({"countryCode": code, "phoneCode": phone[len(code) :], "optinStatus": status,
-                         "optinSource": "URL", "optinTimeStamp": now, "lastMessageTimeStamp": 0})  # fmt: skip
-            if status == OUT and self._unspoilt(request):
-                account.outs.setdefault(phone, []).append(Told(account.id, "listed", {}, taken_at=time.time()))
-        return json_answer({"status": "success", "users": rows})
+        # A fault may keep the list from its reader, who then knows nothing of it.
+        found = read(account, request.query, switches, entry is None or entry["fault"] is None)
+        return self.denied(request, 404) if found is None else json_answer(found)
 
     # Sending.
 
@@ -254,9 +223,11 @@ class Gupshup(AccountStandIn):
         tries = None if switches["callback_retry"] == "until_2xx" else 1
         calls = []
         for told in self._styled(account, switches):
-            call = Call(account.id, CALLBACK, self.urls[account.id], told.what, dumps(told.body), tries, late=late)
+            body = told.body.encode() if isinstance(told.body, str) else dumps(told.body)
+            call = Call(account.id, CALLBACK, self.urls[account.id], told.what, body, tries, late=late)
             told.calls.append(call)
             calls.append(call)
+        account.calling += calls
         return self.sender.put(calls)
 
     def send_webhooks(self, merchant: Merchant, events: Sequence[Record]) -> int:
@@ -283,7 +254,8 @@ class Gupshup(AccountStandIn):
                 ready = [one for one in chosen if one.id in self.urls]
                 if not ready:
                     raise ValueError("no account has a callback URL: set_callback_url(url, account)")
-                return {"calls": sum(self._flush(one, self.switches.of(one.id)) for one in ready)}
+                before = len(self.sender.deliveries())
+                return {"before": before, "calls": sum(self._flush(one, self.switches.of(one.id)) for one in ready)}
             case "take":
                 return [self._take(one, told) for one in chosen for told in self._styled(one, self.switches.of(one.id))]
             case "expect_repeat":
@@ -296,53 +268,3 @@ class Gupshup(AccountStandIn):
     def _take(self, account: Account, told: Told) -> Record:
         told.taken_at = time.time()
         return {"account": account.id, "about": told.what, "body": told.body}
-
-    def reported(self, name: str, merchants: list[Merchant]) -> Any:
-        accounts = [self.accounts[merchant.id] for merchant in merchants]
-        if name == "sends":
-            return sorted((sent.shown() for one in accounts for sent in one.sent), key=lambda shown: shown["seq"])
-        if name == "waiting":
-            return [
-                {"account": one.id, "about": told.what, "body": told.body} for one in accounts for told in one.waiting
-            ]
-        raise NoSuchRecord(name)
-
-    def records(self, merchant: Merchant, kind: str) -> list[Record]:
-        account = self.accounts[merchant.id]
-        if kind == "users":
-            return [{"phone": phone, "status": status} for phone, status in account.users.items()]
-        if kind == "messages":
-            return [sent.shown() for sent in account.sent if sent.accepted]
-        return [{**one.fields, "id": one.id} for one in account.templates.values()]
-
-    def record(self, merchant: Merchant, kind: str, id: str) -> Record:
-        key = {"users": "phone", "messages": "message_id"}.get(kind, "id")
-        wanted = digits(id) if kind == "users" else id
-        found = next((one for one in self.records(merchant, kind) if one[key] == wanted), None)
-        if found is None:
-            raise NoSuchRecord(f"{kind} {id}")
-        return found
-
-    def add_record(self, merchant: Merchant, kind: str, fields: Record) -> Record:
-        """Add a template, which every client knows of: it is there before anybody asks."""
-        if kind != "templates":
-            raise NoSuchRecord(f"{kind}: only templates are added; people come by `opt_in`")
-        account = self.accounts[merchant.id]
-        added = Template(fields, account.app_id, self.clock.now())
-        account.templates[added.id] = added
-        return self.record(merchant, kind, added.id)
-
-    def change_record(
-        self, merchant: Merchant, kind: str, id: str, fields: Record, replace: bool, touch: bool
-    ) -> Record:
-        if kind != "templates":
-            raise NoSuchRecord(f"{kind}: only templates are changed")
-        self.acted(merchant, "set_template", {"account": merchant.id, "id": id, **fields})
-        return self.record(merchant, kind, id)
-
-    def delete_record(self, merchant: Merchant, kind: str, id: str) -> None:
-        self.change_record(merchant, kind, id, {"status": "DELETED"}, replace=False, touch=True)
-
-
-def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text is not None and text.isdigit() else otherwise

@@ -84,10 +84,10 @@ class Template:
 
         return PLACEHOLDER.sub(value, str(self.fields["data"]))
 
-    def fault_of(self, params: Any, postbacks: dict[int, str]) -> str | None:
+    def fault_of(self, params: Sequence[Any], postbacks: dict[int, str]) -> str | None:
         """Say what does not fit the template; None: all fits."""
-        if not isinstance(params, list) or not all(isinstance(one, str) for one in params):
-            return "params are no list of texts"
+        if not all(isinstance(one, str) for one in params):
+            return "a param is no text"
         if len(params) != self.placeholders:
             return f"{len(params)} params for {self.placeholders} placeholders"
         if any(not one.strip() or _NO_VALUE.search(one) for one in params):

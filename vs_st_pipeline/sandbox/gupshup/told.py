@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from vs_st_pipeline.sandbox.core.asgi import Record
 from vs_st_pipeline.sandbox.core.sender import Call
 
 
@@ -13,6 +13,7 @@ class Told:
     """One callback.
 
     Attributes:
+        body: an object; a text goes as it is.
         of: the message that it is about, of receipts and bills.
         by_itself: it comes as nobody has said otherwise.
         calls: its sendings, once it is on its way.
@@ -20,7 +21,7 @@ class Told:
 
     account: str
     what: str
-    body: Record
+    body: Any
     of: str | None = None
     by_itself: bool = False
     calls: list[Call] = field(default_factory=list)

@@ -43,6 +43,7 @@ from vs_st_pipeline.sandbox.scenarios.orders_there import (
     SOMEBODY_ELSES,
     there,
 )
+from vs_st_pipeline.sandbox.scenarios.parcels_accounts import sender_of
 
 FIRST_NUMBER = 1201
 SENT, ADOPTED, TAKEN, REFUSED = "sent", "adopted", "number_taken", "compliance"
@@ -169,6 +170,9 @@ def _finish(b: Builder, till: Till) -> None:
     part = till.close()
     if "commerce7" not in b.without:
         b.merchant.parts["commerce7"] = part
+    if "gupshup" not in b.without:  # by attestation: who orders has asked to be written
+        phones = {str(phone["phone"]) for one in part["customers"].values() for phone in one["phones"] or ()}
+        b.merchant.parts["gupshup"] = sender_of(b.merchant.id).part(phones)
     there(b, part)
 
 

@@ -510,6 +510,22 @@ def test_a_write_that_is_asked_once_is_not_repeated_and_tells_what_cannot_have_l
     assert nobody.client.calls["c"] == 1
 
 
+def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.acts = [reply(200, "{}")]
+    now = time.monotonic()
+    monkeypatch.setattr("vs_st_pipeline.platform.http.deadline.time.monotonic", lambda: now)
+    asking = HttpClient(
+        system="shop", base_url=server.url, auth=Bearer("k"), pace=NoPace(), give_up_after=60, most_idle=5
+    )
+    for later, connections in ((0.0, 1), (5.0, 1), (10.1, 2)):
+        now += later
+        asking.request("c", "GET", "/", shape=JSON)
+        assert server.connections == connections
+    asking.close()
+
+
 def test_retry_after_date_is_read_by_the_server_s_clock(server: Server) -> None:
     server.acts = [reply(429, Retry_After=formatdate(time.time() + 3, usegmt=True), Date="")]
     rig = Rig(server.url)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import urllib3
 
 from vs_st_pipeline.domain.codec import JSON
-from vs_st_pipeline.domain.errors import BadSettings, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadSettings, NotSent, PipelineError, TryLater
 from vs_st_pipeline.platform.http.client import Bearer, HttpClient
 from vs_st_pipeline_tests.support.tls import Authority, TlsServer
 
@@ -159,3 +161,32 @@ def test_a_bundle_is_read_once_for_many_clients_and_connections(
     assert server.handshakes == 10, "each client has connections of its own, and keeps them"
     assert len(made) == 1
     assert (made[0].verify_mode, made[0].check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_a_handshake_that_fails_sends_nothing(
+    stranger: Authority, server: TlsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(stranger.bundle))
+    client = client_of(server.url)
+    with pytest.raises(NotSent):
+        client.post_once("c", server.url + "/x", b"{}")
+    client.close()
+    assert server.heads == []
+
+
+def test_a_connection_that_ends_within_the_handshake_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            met, _ = listener.accept()
+            with met:
+                met.recv(1)
+
+        meeting = threading.Thread(target=hang_up)
+        meeting.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        client = client_of(url)
+        with pytest.raises(NotSent):
+            client.post_once("c", url + "/x", b"{}")
+        client.close()
+        meeting.join()

@@ -44,9 +44,31 @@ create table staged.recipients (
     zones varchar[],                         -- IANA; empty: the merchant's
     under_age boolean not null default false
 );
+-- What was taken over of Commerce7 and Vinoshipper (`others`): each order, whose journey it is of, what reads have shown.
+create table staged.source_orders (
+    source varchar not null, own varchar not null,  -- commerce7: the id; vinoshipper: the number
+    order_number varchar not null,
+    version varchar,                         -- of the row that was taken over; null: it is taken over again in each sync
+    read_at timestamp not null,              -- of the last good read, by VS_ST_NOW
+    merchant_order varchar,                  -- null: it is no unit, or none yet (routes.md R37)
+    linked_id varchar, linked_number varchar,  -- the Commerce7 order that it says it is; kept once it was said
+    was_own boolean not null default false,  -- it had a journey of its own before it was known to be another's
+    buyer varchar,                           -- the customer's id at the source
+    parcel varchar,                          -- JSON {tracking_id, courier, tracking_url}
+    under_age boolean not null default false,  -- its customer is known to be
+    primary key (source, own)
+);
+create table staged.source_words (           -- one row per word and time; none is ever taken out
+    seq bigint not null, source varchar not null, own varchar not null, word varchar not null,
+    own_at timestamp,                        -- the source's own time of it
+    bound timestamp,                         -- without one: an earlier moment at which it was not so yet
+    seen_at timestamp not null,
+    stands boolean not null                  -- false: a later read says that it is not so (any more)
+);
+
 create table staged.consents (
     phone varchar not null, account varchar not null, source varchar not null, "at" timestamp not null,
-    state varchar not null,                  -- in, out
+    state varchar not null,                  -- in, out, void (older ones in count no more), absent (not on WhatsApp)
     merchant_order varchar,                  -- eshopbox_flag covers its own order alone
     evidence varchar not null                -- JSON
 );
@@ -54,8 +76,8 @@ create table staged.receipts (
     account varchar not null, id varchar not null, gs_id varchar, type varchar not null, "at" timestamp not null,
     destination varchar, code varchar, reason varchar, wa_id varchar,
     notice_id varchar, matched_by varchar,   -- gs_id, id, wa_id, phone_window
-    seq bigint not null,                     -- of the account's file: copied once
-    primary key (account, seq)
+    key varchar not null,                    -- of 3.4: a second one says nothing, from whatever file
+    primary key (account, key)
 );
 create table staged.replies (
     account varchar not null, message_id varchar not null, phone varchar, kind varchar not null,  -- text, button, media
@@ -83,6 +105,7 @@ create table staged.activity (               -- append-only (4, 7.8)
 create table planned.notices (               -- all that this plan judged and did not drop before: what `plan` shows
     notice_id varchar primary key, verdict varchar not null,  -- due, waiting, dropped
     reason varchar, rule integer, until timestamp,
+    detail varchar,                          -- what `why` says besides, such as the variable that is missing
     unit_key varchar not null, status varchar not null, occurrence integer not null,
     merchant_order varchar not null, order_number varchar not null,
     account varchar, template_id varchar, phone varchar,
@@ -118,6 +141,12 @@ create table synced.actions (
     settled_at timestamp, settled_by varchar, run_id varchar,
     before varchar,                          -- JSON: what the order's ndr said of the unit before the call
     unique (notice_id, attempt)
+);
+create table synced.notice_brake (           -- notices that the brake holds, or that a person let pass (9.3, rulings 4)
+    notice_id varchar primary key, rule varchar not null, allowed boolean not null, "at" timestamp not null
+);
+create table synced.unit_ranks (             -- rank of the newest status of each unit, of the last read that passed
+    unit_key varchar primary key, rank integer not null
 );
 create table synced.activity_push (          -- what push_url did not take: told again with growing gaps
     line varchar primary key,                -- merchant_order; activity_id where a row has none; * : nobody answers

@@ -1,0 +1,218 @@
+"""Keeps what a month's bill has counted, message by message, once the month is final (notices.md 7.7).
+
+Data flow: claims of the account's file -> a line each -> `billed` of the account's file.
+
+A month is final from the 8th of the next one on. Then its lines are stored with the account, and stay as they are: what
+is learnt later of one of its messages is a line of the month that is open then, an adjustment. So a bill that was sent
+stands. Money is Decimal.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
+from typing import Any, Final
+
+from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.notices.account import claim_rows
+from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
+from vs_st_pipeline.routes.notices.account.store import AccountStore
+
+FINAL_FROM: Final = 8  # day of the next month
+CHARGED, FREE, FAILED, REJECTED, UNKNOWN = "charged", "free", "failed", "rejected", "unknown"
+NONE: Final = "none"  # it was a message once, and is none: a person has said that it never left
+_OUT: Final = (Claimed.ACCEPTED, Claimed.ENQUEUED, Claimed.SENT, Claimed.DELIVERED, Claimed.READ)
+ZERO: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message in one month's bill.
+
+    Attributes:
+        month: whose bill it is in, `YYYY-MM`. of_month: the message's own; an earlier one: it is an adjustment.
+        bucket: what it counts as. was: of an adjustment, what it counted as before.
+        amount: what it adds to the bill; of an adjustment the difference. currency: None: nothing is charged.
+        detail: what `--rows` shows besides.
+    """
+
+    notice_id: str
+    merchant: str
+    month: str
+    of_month: str
+    bucket: str
+    was: str | None = None
+    amount: Decimal = ZERO
+    currency: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_adjustment(self) -> bool:
+        """Say whether it is about a message of a month that was final before."""
+        return self.of_month != self.month
+
+
+def bucket_of(claim: Claim, kind: str) -> str | None:
+    """Return what a message counts as, sent by an account of this kind; None: it is none, nothing has left."""
+    if claim.state in _OUT:
+        return CHARGED if kind == HOUSE else FREE
+    named = {Claimed.FAILED: FAILED, Claimed.REJECTED: REJECTED, Claimed.UNKNOWN: UNKNOWN, Claimed.OPEN: UNKNOWN}
+    return named.get(Claimed(claim.state))
+
+
+def month_of(claim: Claim, zone: tzinfo) -> str:
+    """Return the month of a message, in its merchant's zone: of `accepted_at`, else of its claim."""
+    return _month(claim.accepted_at or claim.claimed_at, zone)
+
+
+def _month(at: datetime, zone: tzinfo) -> str:
+    return f"{at.replace(tzinfo=UTC).astimezone(zone):%Y-%m}"
+
+
+def is_final(month: str, today: date) -> bool:
+    """Say whether a month is final on a day in the merchant's zone."""
+    following = next_month(month)
+    return today >= date(int(following[:4]), int(following[5:]), FINAL_FROM)
+
+
+def next_month(month: str) -> str:
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
+
+
+def lines_of(
+    found: Iterable[Claim],
+    account: GupshupAccount,
+    zone: tzinfo,
+    month: str,
+    known: Mapping[str, Line],
+    *,
+    adjusts: bool,
+) -> list[Line]:
+    """Return the lines of a month that is not stored.
+
+    Args:
+        known: the newest stored line of each message that has one, in which `amount` is the sum of them all.
+        adjusts: it is the first month that is open: what is learnt of final ones is in it.
+    """
+    made = []
+    for claim in found:
+        before = known.get(claim.notice_id)
+        of_month = month_of(claim, zone) if before is None else before.of_month
+        bucket = bucket_of(claim, account.kind) or NONE
+        if bucket == (NONE if before is None else before.bucket):
+            continue
+        is_own = before is None and of_month == month
+        if not (is_own or (adjusts and of_month < month)):
+            continue
+        price = account.price if bucket == CHARGED else None
+        amount = ZERO if price is None else price.amount
+        currency = None if price is None else price.currency
+        if before is not None:
+            amount, currency = amount - before.amount, currency or before.currency
+        was = None if before is None else before.bucket
+        made.append(
+            Line(claim.notice_id, claim.merchant, month, of_month, bucket, was, amount, currency, _detail(claim))
+        )
+    return made
+
+
+def _detail(claim: Claim) -> dict[str, Any]:
+    """Return what a row of the bill shows, without the order: a stored line must not outlive what `forget` drops."""
+    return {
+        "kind": claim.kind, "status": claim.status, "template_id": claim.template_id, "category": claim.category,
+        "message_id": claim.message_id, "accepted_at": _told(claim.accepted_at), "state": str(claim.state),
+        "evidence": claim.evidence,
+    }  # fmt: skip
+
+
+# --- storing what is final ----------------------------------------------------------------------------------------
+
+
+def close(store: AccountStore, zone: tzinfo, today: date) -> None:
+    """Store the lines of all months of the store's merchant that are final now and were not before, one by one."""
+    if not store.exists:
+        return
+    with store.read() as db:
+        last = closed_through(db, store.merchant)
+    if last is not None and not is_final(next_month(last), today):
+        return
+    with store.write() as db:
+        last, first = closed_through(db, store.merchant), _first(db, store.merchant, zone)
+        month = next_month(last) if last is not None else first
+        if month is None or not is_final(month, today):
+            return
+        found = claim_rows.read_all(db, store.merchant)
+        while is_final(month, today):
+            known = known_lines(db, store.merchant)
+            for line in lines_of(found, store.account, zone, month, known, adjusts=True):
+                _put(db, line)
+            db.execute(
+                "insert or replace into facts values (?, ?, ?)", [_fact(store.merchant), month, today.isoformat()]
+            )
+            month = next_month(month)
+
+
+def _first(db: sqlite3.Connection, merchant: str, zone: tzinfo) -> str | None:
+    """Return the month of a merchant's first message; None: it has none."""
+    at = db.execute(
+        "select min(coalesce(accepted_at, claimed_at)) from claims where merchant = ?", [merchant]
+    ).fetchone()
+    return None if at[0] is None else _month(datetime.fromisoformat(at[0]), zone)
+
+
+def close_all(run: Run) -> None:
+    """Store what has become final of a merchant, in all accounts that it has installed."""
+    for account in run.merchant.section(GupshupSettings).accounts:
+        close(AccountStore.of(run, account), run.merchant.time_zone, run.today())
+
+
+def _fact(merchant: str) -> str:
+    return f"billing_closed {merchant}"
+
+
+def closed_through(db: sqlite3.Connection, merchant: str) -> str | None:
+    row = db.execute("select value from facts where name = ?", [_fact(merchant)]).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _put(db: sqlite3.Connection, line: Line) -> None:
+    db.execute(
+        "insert or ignore into billed values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            line.month, line.notice_id, line.merchant, line.of_month, line.bucket, line.was, str(line.amount),
+            line.currency, json.dumps(line.detail, ensure_ascii=False),
+        ],
+    )  # fmt: skip
+
+
+def stored(db: sqlite3.Connection, merchant: str, month: str | None = None) -> list[Line]:
+    rows = db.execute(
+        """select notice_id, merchant, month, of_month, bucket, was, amount, currency, detail from billed
+           where merchant = ? and (? is null or month = ?) order by month, rowid""",
+        [merchant, month, month],
+    )
+    return [
+        Line(
+            row["notice_id"], row["merchant"], row["month"], row["of_month"], row["bucket"], row["was"],
+            Decimal(row["amount"]), row["currency"], json.loads(row["detail"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def known_lines(db: sqlite3.Connection, merchant: str) -> dict[str, Line]:
+    known: dict[str, Line] = {}
+    for line in stored(db, merchant):
+        before = known.get(line.notice_id)
+        known[line.notice_id] = line if before is None else replace(line, amount=before.amount + line.amount)
+    return known
+
+
+def _told(at: datetime | None) -> str | None:
+    return None if at is None else f"{at.isoformat(timespec='seconds')}Z"

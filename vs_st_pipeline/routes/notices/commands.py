@@ -1,0 +1,251 @@
+"""Says what this route can be asked, and in which words: plan, why, history, retry, and its own (notices.md 9)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from vs_st_pipeline.domain.phone import mask_phone
+from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.own_commands import Option, OwnCommand, Told
+from vs_st_pipeline.pipeline.route import BadArguments, DryRun, Question
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.notices import billing, by_hand, explain, retrying, showing, sync, terms
+from vs_st_pipeline.routes.notices.meanings import MEANINGS
+from vs_st_pipeline.routes.notices.session import open_session
+from vs_st_pipeline.routes.notices.words import State
+
+Record = dict[str, Any]
+Typed = Mapping[str, Any]
+MOST_SHOWN: Final = 14
+_MONTH: Final = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
+_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+# --- plan -------------------------------------------------------------------------------------------------------------
+
+
+def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
+    lines = [f"{name}: {report.ended}"]
+    for one in rows["messages"]:
+        lines.append(f"    {one['status']} of order {one['order']} to {mask_phone(one['phone'])}, by {one['account']}:")
+        lines += [f"      {line}" for line in str(one["text"]).splitlines()]
+    if not rows["messages"]:
+        lines.append("  no message would go")
+    lines += [f"    {one['action']} of order {one['order']} would be taken" for one in rows["actions"]]
+    for word, found in (("waits", rows["waiting"]), ("is dropped", rows["dropped"])):
+        for one in found[:MOST_SHOWN]:
+            until = f", looked at again {one['until']}" if one.get("until") else ""
+            means = MEANINGS.get(one["reason"], "")
+            lines.append(
+                f"    {one['status']} of order {one['order']} {word}: {one['reason']}{until}. {means}".rstrip()
+            )
+        if len(found) > MOST_SHOWN:
+            lines.append(f"    and {len(found) - MOST_SHOWN} more")
+    return lines
+
+
+DRY_RUN: Final = DryRun(sync.dry_run, dict(sync.NOTHING), _plan_lines)
+WHY: Final = Question(explain.ARGUMENTS, explain.explain, explain.lines)
+HISTORY: Final = Question(explain.ARGUMENTS, explain.explain, explain.lines)
+RETRY: Final = retrying.RETRY
+
+
+# --- templates --------------------------------------------------------------------------------------------------------
+
+
+def _check_templates(run: Run, typed: Typed) -> Told:
+    params = None if typed["params"] is None else [one.strip() for one in typed["params"].split(",") if one.strip()]
+    if typed["notification"] is None and (typed["template"] is not None or params is not None):
+        raise BadArguments("--template and --params are about one notification: say --notification KEY too")
+    with open_session(run) as session:
+        answer = showing.check_all(session, typed["notification"], typed["template"], params)
+    if session.report.error is not None:
+        return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
+    lines = [f"{run.merchant.name}, account {answer['account'] or 'none'}"]
+    for one in answer["templates"]:
+        lines.append(f"  {one['notification']}: {one['template_id'] or 'no template'}: {_verdict(one)}")
+        if one.get("preview"):
+            lines += [f"    {line}" for line in str(one["preview"]["body"]).splitlines()]
+    return Told(answer, lines, well=all(one["fit"] for one in answer["templates"]))
+
+
+def _verdict(one: Record) -> str:
+    return "fits" if one["fit"] else f"{one['fault']}. {MEANINGS.get(one['fault'], '')}".rstrip()
+
+
+def _preview(run: Run, typed: Typed) -> Told:
+    with open_session(run) as session:
+        answer = showing.preview_of(session, typed["notification"], typed["template"], typed["order"])
+    if session.report.error is not None:
+        return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
+    lines = [str(answer[part]) for part in ("header", "body", "footer") if answer.get(part)]
+    lines += [f"[{title}]" for title in answer["buttons"]]
+    lines += [f"  {{{{{one['n']}}}}} {one['variable'] or 'fixed text'}: {one['value']}" for one in answer["params"]]
+    return Told(answer, lines)
+
+
+# --- orders and messages ----------------------------------------------------------------------------------------------
+
+
+def _activity(run: Run, typed: Typed) -> Told:
+    if not run.file().exists():
+        raise BadArguments("nothing is stored of this merchant yet; sync first")
+    with run.open() as db:
+        rows = explain.activity(db, explain.find_order(db, typed["order"]))
+    answer = {"merchant": run.merchant.id, "order": typed["order"], "activity": rows}
+    return Told(answer, explain.activity_lines(rows) or ["nothing was said or done about this order yet"])
+
+
+def _ask_to_resolve(run: Run, typed: Typed) -> str:
+    _sent(typed)
+    return f"message {typed['notice']} of {run.merchant.name} is taken as {typed['as']}; the rules decide by that"
+
+
+def _sent(typed: Typed) -> bool:
+    if typed["as"] not in ("sent", "not-sent"):
+        raise BadArguments("--as is sent or not-sent")
+    return bool(typed["as"] == "sent")
+
+
+def _resolve(run: Run, typed: Typed) -> Told:
+    sent = _sent(typed)
+    by_hand.resolve(run, typed["notice"], sent=sent, because=typed["because"])
+    then = "counts as sent" if sent else "may be sent again while it is fresh"
+    return Told({"merchant": run.merchant.id, "notice_id": typed["notice"], "as": typed["as"]}, [f"it {then}"])
+
+
+def _baseline(run: Run, _typed: Typed) -> Told:
+    with run.sync_lock():
+        terms.new_baseline(run)
+    return Told(
+        {"merchant": run.merchant.id, "started_at": f"{run.now().isoformat(timespec='seconds')}Z"},
+        ["nothing that occurred before now is announced; the next sync reads all sources anew"],
+    )
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+def _resume(run: Run, typed: Typed) -> Told:
+    resumed = by_hand.resume(run, typed["account"])
+    says = "goes on with the next sync" if resumed else "was not stopped"
+    return Told({"account": typed["account"], "resumed": resumed}, [f"account {typed['account']} {says}"])
+
+
+def _consent(state: str, run: Run, typed: Typed) -> Told:
+    phone = re.sub(r"[\s()-]", "", typed["phone"])
+    if not _PHONE.fullmatch(phone):
+        raise BadArguments("PHONE is a number with + and country code, such as +919810000001")
+    evidence = {"text": typed.get("evidence"), "by": run.who}
+    by_hand.note_consent(run, typed["account"], phone, state, evidence)
+    says = "may be written" if state == "in" else "is never written"
+    return Told({"account": typed["account"], "state": state}, [f"this phone {says} by account {typed['account']}"])
+
+
+def _bill(runs: Sequence[Run], typed: Typed) -> Told:
+    if not _MONTH.fullmatch(typed["month"]):
+        raise BadArguments("--month is a month such as 2026-03")
+    answer = billing.bill(runs, typed["month"], typed["account"], rows=typed["rows"])
+    return Told(answer, billing.csv(answer) if typed["csv"] else billing.lines(answer))
+
+
+_NOTICE: Final = "NOTICE"
+_NOTIFICATION: Final = Option("--notification", "A status that may be announced, such as failed_delivery.", "KEY")
+_TEMPLATE: Final = Option("--template", "This template, in place of the one of the settings.", "ID")
+
+COMMANDS: Final = (
+    OwnCommand(
+        "templates check",
+        "Read the account's templates now and say of each whether it fits its notification: what a portal asks before "
+        "it saves `enabled`. Exits with 1 where one does not. Without --notification all that are enabled or have a "
+        "template.",
+        _check_templates,
+        options=(_NOTIFICATION, _TEMPLATE, Option("--params", "These variables, in order.", "A,B")),
+    ),
+    OwnCommand(
+        "preview",
+        "Show a message as it would read, with samples or with an order's own values.",
+        _preview,
+        options=(
+            Option("--notification", _NOTIFICATION.says, "KEY", required=True),
+            _TEMPLATE,
+            Option("--order", "With the values of this order.", "N"),
+        ),
+    ),
+    OwnCommand(
+        "activity",
+        "Show all that was said and done about an order. Calls no system.",
+        _activity,
+        options=(Option("--order", "The order's number.", "N", required=True),),
+    ),
+    OwnCommand(
+        "billing",
+        "Count a month's messages per merchant and account: charged, failed, unknown, amount. A month is final from "
+        "the 8th of the next one on. Calls no system.",
+        lambda run, typed: _bill([run], typed),
+        options=(
+            Option("--month", "Such as 2026-03.", "MONTH", required=True),
+            Option("--account", "Only messages of this account.", "ID"),
+            Option("--rows", "Each message."),
+            Option("--csv", "As CSV."),
+        ),
+        for_many=_bill,
+    ),
+    OwnCommand(
+        "resolve",
+        "Say what became of a message of which nobody knows: sent, or not-sent. It may be sent again only after "
+        "not-sent, and only while it is fresh.",
+        _resolve,
+        (_NOTICE,),
+        (
+            Option("--as", "sent or not-sent.", "WORD", required=True),
+            Option("--because", "How you know, for those who ask later.", "TEXT", required=True),
+        ),
+        acts=True,
+        asks=_ask_to_resolve,
+    ),
+    OwnCommand(
+        "baseline",
+        "Begin anew: nothing that occurred before now is announced. Run it first after a backup of the whole data "
+        "folder is put back.",
+        _baseline,
+        acts=True,
+    ),
+    OwnCommand("resume", "Let an account that was stopped send again.", _resume, for_account=True),
+    OwnCommand(
+        "opt-out", "Never write PHONE by this account again, whatever it asked for before.",
+        lambda run, typed: _consent("out", run, typed), ("PHONE",), for_account=True,
+    ),
+    OwnCommand(
+        "opt-in", "Note that PHONE may be written by this account, with the evidence of it.",
+        lambda run, typed: _consent("in", run, typed), ("PHONE",),
+        (Option("--evidence", "How and when the person agreed.", "TEXT", required=True),),
+        for_account=True,
+    ),
+)  # fmt: skip
+
+
+# --- what the house asks ----------------------------------------------------------------------------------------------
+
+
+def outcome(run: Run, run_id: str) -> list[str]:
+    """Say what a sync sent and did, for example."""
+    with run.open() as db:
+        rows = db.rows(
+            """select order_number, status, kind, state, text from synced.notices
+               where run_id = ? and claimed_at is not null order by claimed_at""",
+            [run_id],
+        )
+        acts = db.rows("select merchant_order, action, state from synced.actions where run_id = ?", [run_id])
+    if not rows and not acts:
+        return []
+    lines = ["", run.merchant.name]
+    for number, status, kind, state, text in rows[:MOST_SHOWN]:
+        told = " ".join(str(text or "").split())
+        lines.append(
+            f"  {number or '':12} {status or kind:16} {state if state != State.UNKNOWN else 'UNKNOWN':10} {told[:70]}"
+        )
+    lines += [f"  {order.partition(':')[2]:12} {action:16} {state}" for order, action, state in acts]
+    return lines

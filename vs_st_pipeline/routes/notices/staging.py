@@ -1,0 +1,188 @@
+"""Writes orders as they are staged, whatever system told of them (notices.md 4).
+
+Data flow: `OrderStaged` -> staged.journey_events, units, unit_aliases, notice_orders, recipients, in the caller's
+transaction.
+
+What was decided of an event when it was first seen stays with it: since when it is known, and whether it was there at
+the start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.notices.journey import Event
+from vs_st_pipeline.routes.notices.units import Units, kind_of
+
+OTHERS_UNIT: Final = "unit_of_another_order"
+
+
+@dataclass(slots=True)
+class OrderStaged:
+    """An order with all that was worked out of it.
+
+    Attributes:
+        order, recipient: columns by name; None: what is staged stands. `zones` of a recipient: a sequence of names.
+        faults: reasons why parts of it cannot be used; added to where a unit is another order's.
+    """
+
+    merchant_order: str
+    source: str
+    events: Sequence[Event]
+    units: Units
+    order: Mapping[str, Any] | None
+    recipient: Mapping[str, Any] | None
+    faults: list[str] = field(default_factory=list)
+
+
+_ORDER_TYPES: Final = {
+    "placed_at": "timestamp",
+    "read_at": "timestamp",
+    "read_real": "double",
+    "refund_amount": "decimal(18, 2)",
+    "whatsapp_flag": "boolean",
+}
+_TIMES: Final = ("occurred_at", "last_at", "first_seen_at", "hook_at", "attempt_at", "answered_at")
+_EVENT_TYPES: Final = {
+    **dict.fromkeys(_TIMES, "timestamp"),
+    **dict.fromkeys(("occurrence", "rank"), "integer"),
+    **dict.fromkeys(("ends", "confirmed", "in_baseline"), "boolean"),
+}
+
+
+def write(db: Db, orders: Sequence[OrderStaged], now: datetime) -> int:
+    """Replace what is staged of these orders; returns how many hooks are given up because no read confirmed them.
+
+    Args:
+        now: since when new events are known (UTC without zone).
+    """
+    if not orders:
+        return 0
+    _take_out_others(db, orders)
+    with db.batch({"merchant_order": [one.merchant_order for one in orders]}) as batch:
+        theirs = f"merchant_order in (select merchant_order from {batch})"
+        known: dict[tuple[str, str, int], tuple[datetime, bool, bool]] = {
+            row[:3]: row[3:]
+            for row in db.rows(
+                f"""select unit_key, status, occurrence, first_seen_at, in_baseline, confirmed
+                    from staged.journey_events where {theirs}"""
+            )
+        }
+        db.execute(f"delete from staged.journey_events where {theirs}")
+        _replace(db, "notice_orders", [one.order for one in orders if one.order], _ORDER_TYPES)
+        _replace(db, "recipients", [_with_zones(one.recipient) for one in orders if one.recipient], {})
+    rows = [_event(order, event, known, now) for order in orders for event in order.events]
+    _insert(db, "journey_events", rows, _EVENT_TYPES)
+    _insert(
+        db,
+        "units",
+        [
+            {"unit_key": key, "merchant_order": order.merchant_order, "kind": kind_of(key)}
+            for order in orders
+            for key in sorted(order.units.keys)
+        ],
+        {},
+        "on conflict do nothing",
+    )
+    aliases = {alias: key for order in orders for alias, key in order.units.new.items()}
+    _insert(
+        db,
+        "unit_aliases",
+        [{"alias": alias, "unit_key": key} for alias, key in aliases.items()],
+        {},
+        "on conflict do nothing",
+    )
+    there = {(row["unit_key"], row["status"], row["occurrence"]) for row in rows}
+    return sum(not confirmed and key not in there for key, (_, _, confirmed) in known.items())
+
+
+def _event(
+    order: OrderStaged, event: Event, known: Mapping[tuple[str, str, int], tuple[datetime, bool, bool]], now: datetime
+) -> dict[str, Any]:
+    first_seen_at, in_baseline, _ = known.get((event.unit_key, event.status, event.occurrence), (now, False, False))
+    return {
+        "unit_key": event.unit_key,
+        "status": event.status,
+        "occurrence": event.occurrence,
+        "merchant_order": order.merchant_order,
+        "source": order.source,
+        "source_status": event.word,
+        "rank": event.rank,
+        "ends": event.ends,
+        "occurred_at": event.occurred_at,
+        "last_at": event.last_at,
+        "basis": None if event.basis is None else str(event.basis),
+        "first_seen_at": first_seen_at,
+        "confirmed": event.confirmed,
+        "hook_at": event.hook_at,
+        "attempt_at": event.attempt_at,
+        "answered_at": event.answered_at,
+        "in_baseline": in_baseline,
+        "noted": None if event.noted is None else str(event.noted),
+        "evidence": json.dumps(event.evidence),
+    }
+
+
+def _take_out_others(db: Db, orders: Sequence[OrderStaged]) -> None:
+    """Take away the events of a unit that another order has already: nobody knows whose it is."""
+    owner: dict[str, str] = {}
+    with db.batch({"unit_key": sorted({key for one in orders for key in one.units.keys})}) as batch:
+        owner.update(
+            db.rows(
+                f"select unit_key, merchant_order from staged.units where unit_key in (select unit_key from {batch})"
+            )
+        )
+    for order in orders:
+        others = {
+            key for key in order.units.keys if owner.setdefault(key, order.merchant_order) != order.merchant_order
+        }
+        if others:
+            order.events = [one for one in order.events if one.unit_key not in others]
+            order.faults = [*order.faults, OTHERS_UNIT]
+            order.units.keys -= others
+
+
+def _with_zones(recipient: Mapping[str, Any]) -> dict[str, Any]:
+    return {**recipient, "zones": ",".join(recipient["zones"])}
+
+
+def _replace(db: Db, table: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> None:
+    if rows:
+        with db.batch({"merchant_order": [row["merchant_order"] for row in rows]}) as batch:
+            db.execute(f"delete from staged.{table} where merchant_order in (select merchant_order from {batch})")
+        _insert(db, table, rows, types)
+
+
+def _insert(
+    db: Db, table: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str], conflict: str = ""
+) -> None:
+    if not rows:
+        return
+    columns = {name: _texts([row[name] for row in rows]) for name in rows[0]}
+    casts = ", ".join(
+        "case when zones = '' then [] else string_split(zones, ',') end as zones"
+        if name == "zones"
+        else f"{name}::{types[name]} as {name}"
+        if name in types
+        else name
+        for name in columns
+    )
+    with db.batch(columns) as batch:
+        db.execute(f"insert into staged.{table} by name select {casts} from {batch} {conflict}")
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    """Return a column's values as texts, which SQL reads again: one kind of value each, or null."""
+    first = next((value for value in values if value is not None), None)
+    if first is None or isinstance(first, str):
+        return values
+    if isinstance(first, bool):
+        return [None if value is None else "true" if value else "false" for value in values]
+    if isinstance(first, datetime):
+        return [None if value is None else value.isoformat() for value in values]
+    return [None if value is None else str(value) for value in values]

@@ -1,0 +1,117 @@
+"""Keeps since when a merchant is told of anything, and since when of each status (notices.md 2.3, 5.1; rulings 28).
+
+Data flow: the begin of a run -> synced.notice_facts, and a line with fsync in the merchant's evidence (routes.md R35);
+a lost database is filled from there.
+
+    started_at           begin of the first run; `vs-st notices baseline` sets it anew
+    baseline_done        the first complete read was seen, all that it showed is `in_baseline`
+    enabled_since:KEY    begin of the first sync that planned to its end with KEY enabled; gone while it is disabled
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
+
+STARTED_AT: Final = "started_at"
+BASELINE_DONE: Final = "baseline_done"
+ENABLED_SINCE: Final = "enabled_since:"
+_KIND: Final = "notice_fact"  # of a line of evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Since when what is told. Times are UTC without zone.
+
+    Attributes:
+        started_at: of the merchant. has_baseline: the first complete read was seen; until then nothing is due.
+        enabled_since: by status, of those that are enabled now; one that this run sees first: the run's begin.
+    """
+
+    started_at: datetime
+    has_baseline: bool
+    enabled_since: Mapping[str, datetime] = field(default_factory=dict)
+
+
+def load(db: Db, run: Run, enabled: Collection[str], begun: datetime) -> Terms:
+    """Return what holds for this run; nothing is stored yet.
+
+    Args:
+        enabled: statuses that are enabled now. begun: when the run began.
+    """
+    stored = {name: datetime.fromisoformat(value) for name, value in _stored(db, run).items()}
+    names = {ENABLED_SINCE + one: one for one in enabled}
+    return Terms(
+        started_at=stored.get(STARTED_AT, begun),
+        has_baseline=BASELINE_DONE in stored,
+        enabled_since={status: stored.get(name, begun) for name, status in names.items()},
+    )
+
+
+def _stored(db: Db, run: Run) -> dict[str, str]:
+    """Return the facts that stand here; of a database that has none, those of the evidence but the baseline.
+
+    A baseline is of what was staged, and a lost database has staged nothing: it is seen anew.
+    """
+    found = {
+        name: value
+        for name, value in db.rows("select name, value from synced.notice_facts")
+        if name in (STARTED_AT, BASELINE_DONE) or name.startswith(ENABLED_SINCE)
+    }
+    if STARTED_AT in found:
+        return found
+    told: dict[str, str | None] = {}
+    for line in EvidenceFile.of(run).read():
+        if line.get("kind") == _KIND:
+            told[str(line["name"])] = line["value"]
+    return found | {name: value for name, value in told.items() if value is not None and name != BASELINE_DONE}
+
+
+def store_start(db: Db, run: Run, terms: Terms) -> None:
+    """Store `started_at` where it does not stand here; on the disk before anything rests on it."""
+    if db.row("select 1 from synced.notice_facts where name = ?", [STARTED_AT]) is None:
+        _store(db, run, {STARTED_AT: terms.started_at.isoformat()})
+
+
+def store_baseline(db: Db, run: Run) -> None:
+    """Mark all that is staged as seen before anything could be told, for good (the first complete read, 5.1)."""
+    db.execute("update staged.journey_events set in_baseline = true where not in_baseline")
+    _store(db, run, {BASELINE_DONE: run.now().isoformat()})
+
+
+def store_enabled(db: Db, run: Run, terms: Terms) -> None:
+    """Store since when each status is enabled, and forget it of those that are not any more (rulings 28)."""
+    now = {ENABLED_SINCE + status: at.isoformat() for status, at in terms.enabled_since.items()}
+    before = dict(db.rows("select name, value from synced.notice_facts where starts_with(name, ?)", [ENABLED_SINCE]))
+    _store(
+        db,
+        run,
+        {name: value for name, value in now.items() if before.get(name) != value}
+        | dict.fromkeys(sorted(before.keys() - now.keys())),
+    )
+
+
+def new_baseline(run: Run) -> None:
+    """Let nothing be told that occurred before now (`vs-st notices baseline`)."""
+    with run.open() as db, db.transaction():
+        _store(db, run, {STARTED_AT: run.now().isoformat()})
+        store_baseline(db, run)
+
+
+def _store(db: Db, run: Run, facts: Mapping[str, str | None]) -> None:
+    """Store facts in the caller's transaction; None removes one. The evidence comes first: it may only say too much."""
+    if not facts:
+        return
+    if not run.dry_run:
+        EvidenceFile.of(run).append({"kind": _KIND, "name": name, "value": value} for name, value in facts.items())
+    for name, value in facts.items():
+        if value is None:
+            db.execute("delete from synced.notice_facts where name = ?", [name])
+        else:
+            db.execute("insert or replace into synced.notice_facts values (?, ?, ?)", [name, value, run.now()])
