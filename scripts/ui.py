@@ -36,7 +36,8 @@ from vs_st_pipeline.sandbox.scenarios.entries_beside import write_beside
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands", "shops", "sites", "parcels"), "dagster.log", "webhooks.log"
+OURS = ("dagster", "state", "merchants.d", "brands", "shops", "sites", "parcels")
+LOG, HOOK_LOG = "dagster.log", "webhooks.log"
 NOT_OURS = (
     *("VS_ST_ALERTS", "VS_ST_TELL", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE"),
     *("VS_ST_PUBLIC_URL", "VS_ST_HOOK_SECRET"),
@@ -73,8 +74,8 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
      a fourth one: a shop's website. WayMore knows its history, block by block, and since then one event per change. Its
      tab "Checks" says what nobody can buy, because it lost its price.
  10. {url}/assets/notices/synced/gupshup/messages?view=partitions&partition=kapaskraft
-     a fifth one: an order's journey. A delivery has failed, so the customer is told on WhatsApp, once, a minute after it
-     was seen; what they tap becomes the courier's order. The group `notices` says of each other message why it waits.
+     a fifth one: an order's journey. A delivery has failed, so the customer is told on WhatsApp, once, a minute after
+     it was seen; what they tap becomes the courier's order. Group `notices` says of each other message why it waits.
  11. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
@@ -123,7 +124,7 @@ def main() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """The worlds beside the fleet's, each for a route: samples and consents, orders, a shop's audience, parcels."""
+    """The worlds beside the fleet's, each for a route: samples and consents, orders, an audience, parcels."""
 
     brands: Sandbox
     shops: Sandbox
