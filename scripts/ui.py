@@ -134,7 +134,8 @@ class Others:
     @property
     def merchants(self) -> list[str]:
         """Return the ids of all that are in them."""
-        return [merchant.id for box in (self.brands, self.shops, self.sites, self.parcels) for merchant in box.merchants]
+        worlds = (self.brands, self.shops, self.sites, self.parcels)
+        return [merchant.id for box in worlds for merchant in box.merchants]
 
 
 def _shown(
