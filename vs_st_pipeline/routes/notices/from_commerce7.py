@@ -76,8 +76,13 @@ class Commerce7Source:
             self._count(session)
             return Seen()
         client = session.client(commerce7.CONNECTOR)
-        walked = walk_orders(run, client, lambda: not asking_readers.is_over(session))
-        session.told.seen["orders"] += walked.rows
+        with run.open() as db:
+            before = db.value(f"select coalesce(max(changed), 0) from {stored.TABLE}")
+        walk_orders(run, client, lambda: not asking_readers.is_over(session))
+        with run.open() as db:
+            session.told.seen["orders"] += int(
+                db.value(f"select count(*) from {stored.TABLE} where changed > ?", [before])
+            )
         session.told.noted[Noted.UNREADABLE] += reading.read_again(run, client)
         return Seen(self._read_customers(session))
 
@@ -183,11 +188,9 @@ class Commerce7Source:
             return walk_of(db, ORDERS).done_at is not None
 
     def read_again(self, session: NoticesSession, own: str) -> bool:
-        run = session.run
-        if not reads_itself(run.merchant, COMMERCE7):
+        if not reads_itself(session.run.merchant, COMMERCE7):
             return False
-        reading.read_one(run, session.client(commerce7.CONNECTOR), own, "hint")
-        self.stage(session, [f"{COMMERCE7}:{own}"])
+        self.read_hinted(session, own)
         return True
 
     def hint(self, session: NoticesSession, own: Sequence[str]) -> None:
@@ -202,6 +205,7 @@ class Commerce7Source:
             before = db.value(f"select changed from {stored.TABLE} where id = ?", [record])
         if reading.read_one(run, session.client(commerce7.CONNECTOR), record, "hint") is None:
             return None
+        self.stage(session, [f"{COMMERCE7}:{record}"])  # whether it has a journey shows there
         with run.open() as db:
             return bool(db.value(f"select changed from {stored.TABLE} where id = ?", [record]) != before)
 
