@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices.actions import READ_EVERY, SETTLED_FOR
+from vs_st_pipeline.routes.notices.action_settling import READ_EVERY, SETTLED_FOR
 from vs_st_pipeline.routes.notices.words import ActionState, ReplyOutcome
 
 

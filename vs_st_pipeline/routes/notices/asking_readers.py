@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from vs_st_pipeline.domain.hints import ORDER, Call
-from vs_st_pipeline.platform.inbox.store import Arrival
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import NAME
@@ -24,22 +24,17 @@ def ask(run: Run, system: str, route: str, own: Sequence[str]) -> None:
 
     An order that was asked for and is still waiting to be read is no second hint.
     """
-    if run.dry_run or run.inbox is None or route == NAME or not own:
+    if run.dry_run or route == NAME or not own:
         return
+    inbox = run.inbox if run.inbox is not None else Inbox(run.warehouse.data_dir)
     waiting = {
-        one.record
-        for one in run.inbox.waiting([run.merchant.id], route=route)
-        if one.system == system and one.kind == ORDER
+        one.record for one in inbox.waiting([run.merchant.id], route=route) if (one.system, one.kind) == (system, ORDER)
     }
-    at = datetime.fromtimestamp(run.inbox.said_now(), UTC).isoformat()
+    at = datetime.fromtimestamp(inbox.said_now(), UTC).isoformat()
     asked = [one for one in own if one not in waiting][:MOST]
-    if asked:
-        run.inbox.put(
-            [
-                Arrival(run.merchant.id, system, Call(ORDER, one, event=f"route {NAME} asks"), (route,), at)
-                for one in asked
-            ]
-        )
+    inbox.put(
+        [Arrival(run.merchant.id, system, Call(ORDER, one, event=f"route {NAME} asks"), (route,), at) for one in asked]
+    )
 
 
 def own_of(system: str, merchant_orders: Collection[str]) -> list[str]:

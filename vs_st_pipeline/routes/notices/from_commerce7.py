@@ -10,6 +10,7 @@ not show is as it was.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -69,13 +70,31 @@ class Commerce7Source:
 
     def read(self, session: NoticesSession) -> Seen:
         run = session.run
-        if session.only is not None or not reads_itself(run.merchant, COMMERCE7):
+        if session.only is not None:
+            return Seen()
+        if not reads_itself(run.merchant, COMMERCE7):
+            self._count(session)
             return Seen()
         client = session.client(commerce7.CONNECTOR)
-        walked = walk_orders(run, client, lambda: not asking_readers.is_over(session))
-        session.told.seen["orders"] += walked.rows
+        with run.open() as db:
+            before = db.value(f"select coalesce(max(changed), 0) from {stored.TABLE}")
+        walk_orders(run, client, lambda: not asking_readers.is_over(session))
+        with run.open() as db:
+            session.told.seen["orders"] += int(
+                db.value(f"select count(*) from {stored.TABLE} where changed > ?", [before])
+            )
         session.told.noted[Noted.UNREADABLE] += reading.read_again(run, client)
         return Seen(self._read_customers(session))
+
+    def _count(self, session: NoticesSession) -> None:
+        """Count what the reader has read since the last look: whether there may be something to tell."""
+        run, by_whom = session.run, reader(session.run.merchant, COMMERCE7)
+        with run.open() as db:
+            state = get_state(db, _STATE) or {}
+        through = int(state.get("orders") or 0) if state.get("reader") == by_whom else 0
+        sql = f"select count(*) from {stored.TABLE} where changed > ?"
+        with suppress(TryLater):  # staging says so
+            session.told.seen["orders"] += int(look(run, by_whom, lambda db: db.value(sql, [through])))
 
     def _read_customers(self, session: NoticesSession) -> PipelineError | None:
         """Read the customers of new orders that came without theirs."""
@@ -169,11 +188,9 @@ class Commerce7Source:
             return walk_of(db, ORDERS).done_at is not None
 
     def read_again(self, session: NoticesSession, own: str) -> bool:
-        run = session.run
-        if not reads_itself(run.merchant, COMMERCE7):
+        if not reads_itself(session.run.merchant, COMMERCE7):
             return False
-        reading.read_one(run, session.client(commerce7.CONNECTOR), own, "hint")
-        self.stage(session, [f"{COMMERCE7}:{own}"])
+        self.read_hinted(session, own)
         return True
 
     def hint(self, session: NoticesSession, own: Sequence[str]) -> None:
@@ -188,6 +205,7 @@ class Commerce7Source:
             before = db.value(f"select changed from {stored.TABLE} where id = ?", [record])
         if reading.read_one(run, session.client(commerce7.CONNECTOR), record, "hint") is None:
             return None
+        self.stage(session, [f"{COMMERCE7}:{record}"])  # whether it has a journey shows there
         with run.open() as db:
             return bool(db.value(f"select changed from {stored.TABLE} where id = ?", [record]) != before)
 

@@ -19,6 +19,7 @@ from vs_st_pipeline.connectors.eshopbox.order_record import ANSWERED, RETURN, SH
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.connectors.eshopbox.streams import HOOKS, KNOWN, ORDERS, SIGHTINGS, STORED
 from vs_st_pipeline.domain.codec import try_object
+from vs_st_pipeline.domain.errors import BadRecord
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -75,7 +76,9 @@ class EshopboxSource:
             numbers = _numbers(db, "select ?", [_PREFIX + own])
         if not numbers:
             return False
-        reading.read_some(run, session.eshopbox, numbers)
+        found = reading.read_some(run, session.eshopbox, numbers)
+        if not found.read.issuperset(numbers):
+            raise BadRecord("the order is not there any more, or is another one", system=ESHOPBOX, call="order")
         stage(run, session.settings, only=[_PREFIX + own], session=session)
         return True
 

@@ -148,6 +148,7 @@ class Staging:
                     "linked_number": linked_number,
                     "was_own": was_own,
                     "buyer": one.buyer,
+                    "under_age": one.person.under_age,
                     "parcel": json.dumps(dict(one.parcel)) if one.parcel else None,
                 }
             )
@@ -168,16 +169,20 @@ class Staging:
                 [order_id, self.source, number],
             )
         rows = db.rows(
-            """select own, merchant_order, linked_id, linked_number, was_own from staged.source_orders
-               where source = ? and (linked_id is not null or linked_number is not null)
-                 and (merchant_order is null or merchant_order = source || ':' || own)""",
+            f"""select * from (
+                    select v.own, v.merchant_order as before, v.was_own,
+                           if(a.own is null, b.merchant_order, a.merchant_order) as now
+                    from staged.source_orders as v
+                    left join staged.source_orders as a on a.source = '{COMMERCE7}' and a.own = v.linked_id
+                    left join (select order_number, min(merchant_order) as merchant_order from staged.source_orders
+                               where source = '{COMMERCE7}' group by 1) as b on b.order_number = v.linked_number
+                    where v.source = ? and (v.linked_id is not null or v.linked_number is not null)
+                      and (v.merchant_order is null or v.merchant_order = v.source || ':' || v.own))
+                where before is distinct from now""",
             [self.source],
         )
         affected, late = set[str](), set[str]()
-        for own, before, linked_id, linked_number, was_own in rows:
-            now = self._linked(linked_id, linked_number)
-            if before is None and now is None:
-                continue
+        for own, before, was_own, now in rows:
             if before is not None:
                 self._end(before)
             if now is not None:
@@ -225,9 +230,8 @@ class Staging:
             read = bodies.get(merchant_order)
             if read is not None and (name := phone_name(read.order.person.phone or "")) is not None:
                 is_forgotten = is_forgotten or forgotten.knows(PHONE, name)
-            if is_forgotten:
-                staged.append(OrderStaged(merchant_order, source, [], units, None, None))
-                continue
+            if is_forgotten:  # what became of the order names nobody
+                read = None
             staged.append(
                 OrderStaged(
                     merchant_order,
@@ -240,6 +244,7 @@ class Staging:
             )
         write(db, staged, now)
         self._join_parcels(affected)
+        self._join_ages(affected)
         note_journeys(db, affected)
         if late:
             with db.batch({"merchant_order": sorted(late)}) as batch:
@@ -295,7 +300,8 @@ class Staging:
         with db.batch(columns) as batch:
             db.execute(
                 f"""insert into staged.source_orders by name
-                    select * replace (read_at::timestamp as read_at, was_own::boolean as was_own) from {batch}"""
+                    select * replace (read_at::timestamp as read_at, was_own::boolean as was_own,
+                                      under_age::boolean as under_age) from {batch}"""
             )
         if not kept:
             return
@@ -361,6 +367,17 @@ class Staging:
             db.execute(
                 "update staged.notice_orders set tracking_id = ?, courier = ?, more = ? where merchant_order = ?",
                 [told.get("tracking_id"), told.get("courier"), json.dumps(whole, ensure_ascii=False), merchant_order],
+            )
+
+    def _join_ages(self, affected: Collection[str]) -> None:
+        """Say of Commerce7's customers who is under age by what Vinoshipper knows of them (5.8)."""
+        with self.db.batch({"merchant_order": sorted(affected)}) as batch:
+            self.db.execute(
+                f"""update staged.recipients as r set under_age = o.under_age
+                    from (select merchant_order, bool_or(under_age) as under_age from staged.source_orders
+                          where source = '{VINOSHIPPER}' and starts_with(merchant_order, '{COMMERCE7}:')
+                            and merchant_order in (select merchant_order from {batch}) group by 1) as o
+                    where o.merchant_order = r.merchant_order and o.under_age <> r.under_age"""
             )
 
     def _end(self, merchant_order: str) -> None:

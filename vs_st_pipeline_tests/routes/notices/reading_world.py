@@ -119,9 +119,13 @@ class World:
 
     def read(self, **more: Any) -> OrdersRead:
         """Read what is due."""
-        with self.run().open() as db:
-            also = from_eshopbox._numbers(db, "select merchant_order from staged.journey_events where not confirmed")
-        return reading.read_due(self.run(**more), self.client(), also=also)
+        run = self.run(**more)
+        with run.keeping():
+            with run.open() as db:
+                also = from_eshopbox._numbers(
+                    db, "select merchant_order from staged.journey_events where not confirmed"
+                )
+            return reading.read_due(run, self.client(), also=also)
 
     def stage(self) -> int:
         return from_eshopbox.stage(self.run(), self.notices)
@@ -144,7 +148,7 @@ class World:
         """Bring hooks as they stand."""
         hints = []
         for body in bodies:
-            for call in read(encode(body)):
+            for call in read(encode(body) or b""):
                 entry = next(self._entries)
                 at = self.now.isoformat()
                 hints.append(
@@ -185,7 +189,8 @@ class World:
     def order_row(self, order: Row | str) -> Row:
         with self.run().open() as db:
             names, rows = db.columns(
-                "select * from staged.notice_orders join staged.recipients using (merchant_order) where order_number = ?",
+                """select * from staged.notice_orders join staged.recipients using (merchant_order)
+                   where order_number = ?""",
                 [_number(order)],
             )
         assert len(rows) == 1

@@ -166,6 +166,17 @@ def _refuse() -> str:
     raise BadKey("no")
 
 
+def test_an_order_is_read_again_right_before_its_call_where_that_was_a_minute_ago(world: World) -> None:
+    world.reply()
+    session = world.session()
+    replies.judge(session)
+    world.cursor.execute("update staged.notice_orders set read_real = read_real - 61")
+    world.status(UNIT, "delivered", 50, at=world.at)
+    actions.perform(session)
+    assert world.reads == 2
+    assert (world.outcomes(), world.eshopbox.calls) == (["not_failed_now"], [])
+
+
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 

@@ -190,7 +190,7 @@ def test_nobody_is_answered_by_an_account_whose_charges_are_not_confirmed(
     assert sent.messages == []
     world.notices["accounts"] = (CONFIRMED,)
     _answer(world)
-    assert sent.texts == [STANDARD[ReplyOutcome.NOT_UNDERSTOOD].replace("{brand}", "KapasKraft")]
+    assert sent.texts == [STANDARD[ReplyOutcome.NOT_UNDERSTOOD].replace("{merchant_name}", "KapasKraft")]
 
 
 def test_who_has_opted_out_is_not_answered_but_his_button_acts(
