@@ -21,7 +21,6 @@ from unittest.mock import patch
 from vs_st_pipeline.domain.report import OK, PARTIAL
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.quiet import QuietPath, path_of
-from vs_st_pipeline.pipeline.session import _is_partial
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import Run
