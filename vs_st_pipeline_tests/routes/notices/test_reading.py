@@ -400,6 +400,25 @@ def test_a_hooks_word_counts_only_where_no_read_can_show_a_status(
         assert world.events(order).keys() == {"created"}
 
 
+def test_a_hook_counts_from_the_first_read_after_it(world: World) -> None:
+    switched(world, status_in_detail="none")
+    order = world.order()
+    world.sync()
+    world.control.take_hooks(order["customerOrderNumber"])
+    world.advance(order, "failed_delivery")
+    world.hook(order)
+    world.control.set_fault("500", path_regex="/api/order/")
+    world.read()
+    world.stage()
+    assert world.events(order)["failed_delivery"]["confirmed"] is False
+    world.control.clear_faults()
+    world.later(minutes=5)
+    world.sync()
+    event = world.events(order)["failed_delivery"]
+    assert (event["confirmed"], event["basis"]) == (True, Basis.HOOK)
+    assert is_about(event["occurred_at"], world.now - timedelta(minutes=5))
+
+
 def test_where_a_read_shows_statuses_a_hook_alone_is_not_confirmed_and_given_up(world: World) -> None:
     order = world.order()
     world.advance(order, "dispatched")
