@@ -290,9 +290,9 @@ class StateBench:
             yield met
 
 
-BENCHES = ("contacts", "orders", "audience", "consumers", "a say-once toy", "a state toy")
+BENCHES = ("contacts", "orders", "audience", "notices", "consumers", "a say-once toy", "a state toy")
 """Names of the benches; those of routes are the routes' own."""
-SLOW = ("orders", "audience", "consumers")
+SLOW = ("orders", "audience", "notices", "consumers")
 """Benches whose syncs ask so many systems that each of their answers is spoilt in `make proof` alone."""
 
 
@@ -309,6 +309,10 @@ def bench_of(name: str, request: pytest.FixtureRequest, folder: Path) -> Bench:
         from vs_st_pipeline_tests.contracts.audience_bench import AudienceBench
 
         return AudienceBench(request.getfixturevalue("audience_scene"))
+    if name == "notices":
+        from vs_st_pipeline_tests.contracts.notices_bench import NoticesBench
+
+        return NoticesBench(request.getfixturevalue("notices_scene"))
     if name == "orders":
         from vs_st_pipeline_tests.contracts.orders_bench import OrdersBench
 

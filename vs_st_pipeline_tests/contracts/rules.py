@@ -96,7 +96,8 @@ def _needs(route: Route, systems: set[str]) -> Iterator[str]:
     for alternatives in route.needs:
         yield from (f"it needs {name}, which is no section" for name in sorted(alternatives - known))
     needed = frozenset().union(*route.needs)
-    yield from (f"it uses {one.name} without needing it" for one in route.connectors if one.name not in needed)
+    used = [one.name for one in route.connectors if not one.settings.implied]  # what another section implies is there
+    yield from (f"it uses {name} without needing it" for name in used if name not in needed)
 
 
 def _stages(route: Route) -> Iterator[str]:
@@ -165,7 +166,8 @@ def _report(route: Route) -> Iterator[str]:
         yield "its report names another merchant, route or run"
     if not told.get("raw") or any(told["raw"].values()):
         yield "a report of nothing does not count nothing"
-    if not {"held", "noted"} < told.get("planned", {}).keys():
+    planned = told.get("planned", {}).keys()
+    if not ({"held", "noted"} < planned or {"waiting", "dropped", "noted"} < planned):
         yield "its report does not tell what is planned, held and noted"
     written = told.get("synced", {})
     if "unknown" not in written or any(written.values()) or route.report("hillside", "run").accepted:

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from vs_st_pipeline.connectors.eshopbox.names import ESHOPBOX
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.domain.codec import plain_code, try_json
-from vs_st_pipeline.domain.errors import BadKey, NotSent, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadKey, BadSettings, KeptBack, NotSent, PipelineError, TryLater
 from vs_st_pipeline.platform.http import pages
 from vs_st_pipeline.platform.http.client import Heard
 
@@ -71,7 +71,7 @@ class Resolution:
         if self.deferred is not None:
             said["deferredDate"] = self.deferred.strftime(_DATE_FORMS[settings.deferred_date_format])
         said["remarks"] = self.remarks
-        return json.dumps(said, ensure_ascii=False).encode()
+        return json.dumps(said).encode()
 
 
 class Poster(Protocol):
@@ -113,11 +113,7 @@ class Caller(Protocol):
 
 
 def resolve(client: Caller, resolution: Resolution) -> Taken:
-    """Tell a resolution, once; after a 401, which certainly did nothing, once more with a new token.
-
-    Raises:
-        BadSettings: the URL cannot be used.
-    """
+    """Tell a resolution, once; after a 401, which certainly did nothing, once more with a new token."""
     url, body = client.settings.base_url.rstrip("/") + PATH, resolution.body(client.settings)
     for _ in range(2):
         try:
@@ -126,9 +122,9 @@ def resolve(client: Caller, resolution: Resolution) -> Taken:
             return Taken(Outcome.NOT_TAKEN, error=error)
         try:
             heard = client.http.post_once(CALL, url, body, headers=headers)
-        except NotSent as error:
+        except (NotSent, KeptBack, BadSettings) as error:
             return Taken(Outcome.NOT_TAKEN, error=error)
-        except TryLater as error:
+        except PipelineError as error:
             return Taken(Outcome.UNKNOWN, error=error)
         if heard.status != 401:
             return judge(heard)

@@ -93,8 +93,9 @@ def land(run: Run, db: Db, reads: Sequence[Read]) -> set[str]:
 
     Orders of forgotten people are not stored.
     """
-    now = run.now()
+    now, came = run.now(), {one.number for one in reads}
     reads = filter_suppressed(db, reads, ORDERS, lambda one: names_in(one.number, one.body), now)
+    _forget(db, came - {one.number for one in reads})
     if not reads:
         return set()
     before = _before(db, [one.number for one in reads])
@@ -111,6 +112,14 @@ def land(run: Run, db: Db, reads: Sequence[Read]) -> set[str]:
             set_state(db, _SHOWS + resource, True, now)
     forget_unreadable(db, STORED, [one.number for one in reads])
     return news
+
+
+def _forget(db: Db, numbers: Collection[str]) -> None:
+    """Delete what is known of orders that are kept out: nobody is to ask for them again."""
+    if numbers:
+        with db.batch({"id": sorted(numbers)}) as batch:
+            for table in (KNOWN, SIGHTINGS, HOOKS):
+                db.execute(f"delete from {table} where parcel_id in (select id from {batch})")
 
 
 def note_gone(db: Db, number: str, now: datetime) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.eshopbox.streams import HOOKS, KNOWN, PASSES, STORED
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.suppression import read_suppressed
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids, waiting_ids
 
 NEW: Final = "new"  # the pass over new orders; and why an order is to be read that it showed first
@@ -34,7 +35,12 @@ class Due:
 
 
 def hear_of(db: Db, placed: Mapping[str, str | None], why: str, now: datetime) -> None:
-    """Have these orders read, inside the caller's transaction; number -> orderDate (ISO, UTC) or None."""
+    """Have these orders read, inside the caller's transaction; number -> orderDate (ISO, UTC) or None.
+
+    Those of forgotten people are not heard of.
+    """
+    forgotten = read_suppressed(db)
+    placed = {number: at for number, at in placed.items() if not forgotten.knows(STORED, number)}
     columns: dict[str, list[Any]] = {"parcel_id": list(placed), "placed_at": list(placed.values())}
     with db.batch(columns) as batch:
         db.execute(
@@ -59,13 +65,16 @@ def due(
     """Return the orders that are to be read, hinted ones first, then new and changed ones, then open ones by age.
 
     Args:
-        now: UTC without zone. open_orders: how old the read of an open order may be.
+        now: UTC without zone. open_orders: how old the read of an open order may be. One that could not be read
+            waits for its next try, unless a hook has come since.
         also: numbers that are asked for besides. only: of these alone; None: of all.
     """
     real = time.time()
     with db.batch({"id": sorted(set(also))}) as named, db.batch({"id": sorted(set(only or ()))}) as among:
         rows: list[Any] = db.rows(
-            f"""with hinted as (select distinct parcel_id from {HOOKS} where read_at is null and bad is null)
+            f"""with hinted as (
+                    select parcel_id, max(received_at) as told_at from {HOOKS}
+                    where read_at is null and bad is null group by parcel_id)
                 select k.parcel_id, case
                     when h.parcel_id is not null or (k.wanted_at is not null and k.wanted_by in {HINTED_FIRST}) then 0
                     when k.gone_at is not null then null
@@ -76,8 +85,9 @@ def due(
                          and coalesce(k.placed_at, k.first_seen_at) > $now - $open_for::interval
                          and (k.read_at <= $now - $every::interval or k.read_real <= $real - $seconds
                               or k.read_at > $now + interval 1 day) then 4
-                    end as turn, h.parcel_id is not null as told
+                    end as turn, coalesce(h.told_at > u.last_at, false) as has_news
                 from {KNOWN} as k left join hinted as h using (parcel_id)
+                left join raw.unreadable as u on u.kind = '{STORED}' and u.id = k.parcel_id
                 where turn is not null and ($all or k.parcel_id in (select id from {among}))
                 order by turn, coalesce(k.wanted_at, k.read_at), k.parcel_id""",
             {
@@ -90,7 +100,7 @@ def due(
             },
         )
     waiting = waiting_ids(db, STORED, now)
-    return [Due(number, turn == 0) for number, turn, told in rows if told or number not in waiting]
+    return [Due(number, turn == 0) for number, turn, has_news in rows if has_news or number not in waiting]
 
 
 def is_complete(db: Db) -> bool:

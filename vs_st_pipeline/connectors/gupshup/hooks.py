@@ -84,9 +84,9 @@ def _cut(value: Any) -> Any:
 
 
 def shown(kept: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what may be shown of a callback: nobody's phone, name or words."""
+    """Return what may be shown of a callback: nobody's phone, name or words; WhatsApp's ids have a phone in them."""
     said = _part(kept, CALLBACK)
-    inner = {key: word_of(_part(said, "payload").get(key)) for key in ("id", "gsId", "type", "status")}
+    inner = {key: word_of(_part(said, "payload").get(key)) for key in ("gsId", "type", "status")}
     return {
         **{key: value for key, value in kept.items() if key != CALLBACK},
         **{key: word for key in ("app", "type") if (word := word_of(said.get(key))) is not None},

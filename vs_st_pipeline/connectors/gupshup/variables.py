@@ -57,7 +57,8 @@ def cleaned(value: object) -> str | None:
     if is_missing(value):
         return None
     text = _BLANKS.sub(" ", str(value))
-    text = "".join(sign for sign in text if unicodedata.category(sign) != "Cc")
+    if not text.isprintable():
+        text = "".join(sign for sign in text if unicodedata.category(sign) != "Cc")
     while (shorter := _BRACES.sub("", text)) != text:  # what is left may meet as braces again
         text = shorter
     text = _BLANKS.sub(" ", text).strip()

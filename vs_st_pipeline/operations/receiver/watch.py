@@ -13,6 +13,7 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.receiver.table import Maker, Table, values_of
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform import crash_reports
+from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 EVERY: Final = 5.0
 _QUARTER: Final = 900  # seconds; at the end of one it may be midnight somewhere, and somebody may turn active
@@ -56,7 +57,7 @@ class Watch:
         self.table = self._maker.make(found, None)
         if not self.table.own and found.bad:
             raise found.bad[0].error
-        self._warn([bad.error.message for bad in found.bad])
+        self._warn(_wrong(found))
 
     def start(self, besides: Callable[[], None]) -> None:
         """Go on looking, in a thread; `besides` is called each time, too."""
@@ -77,7 +78,7 @@ class Watch:
                 return
             self._seen = seen
             self.table = self._maker.make(found, self.table)
-            self._warn([bad.error.message for bad in found.bad])
+            self._warn(_wrong(found))
         elif self.table.secrets and values_of(self.table.secrets, self._environ) != self.table.secrets:
             self.table = self._maker.with_secrets(self.table.own, self.table.hooks)
             self._warn([])
@@ -107,6 +108,12 @@ class Watch:
         if new := [one for one in said if one not in self._told]:
             self._tell(*new)
         self._told = said
+
+
+def _wrong(found: MerchantsFile) -> list[str]:
+    """Return what is wrong in a file, a sentence each."""
+    shared = [one.fault.message for one in found.shared if one.fault is not None]
+    return list(dict.fromkeys([*shared, *(bad.error.message for bad in found.bad)]))
 
 
 def _stat(path: Path) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from vs_st_pipeline.operations.webhooks.seen import FILE, Seen, SeenSystem
 from vs_st_pipeline.operations.webhooks.site import Site
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.hooks import hook_url, make_token, masked
-from vs_st_pipeline.platform.inbox.questions import has_called
+from vs_st_pipeline.platform.inbox.questions import is_proved
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 from vs_st_pipeline.platform.settings.shared import SharedAccount
@@ -69,8 +69,7 @@ def look(account: SharedAccount, site: Site, data_dir: Path, inbox: Inbox, *, sh
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         known = SeenSystem(time.time(), shown=shown)
         write_atomically(path, msgspec.json.encode(Seen({account.system: known})))
-    called = part.generation == 1 and has_called(inbox, name, account.system)
-    is_told = known.shown == shown or called or (name, account.system, part.generation) in inbox.proved_tokens()
+    is_told = known.shown == shown or is_proved(inbox, name, account.system, part.generation)
     entry = Entry(name)
     state = State.TOLD if is_told else State.UNPROVEN
     entry.hooks.append(Row(account.system, _NAME, state, None, shown, url))
@@ -98,17 +97,21 @@ def rotate(account: SharedAccount, site: Site, data_dir: Path, inbox: Inbox, *, 
         lines = [f"generation: {part.generation + 1}", f"previous_until: {until}"]
     if lines:
         entry.says.append(
-            f"write these lines in place of those that stand under the account {account.id} at the top of the "
-            f"merchants file; then `vs-st webhooks list --account {account.id} --show-urls` shows its URL: "
+            f"write these lines, in place of those of the same keys, under the account at the top of the merchants "
+            f"file; then `vs-st webhooks list --account {account.id} --show-urls` shows its URL: "
             f"{_by_hand(account.system)}"
         )
-        entry.paste = lines
+        entry.paste = [f"{_key_of(account.system)}:", f"  {account.id}:", *(f"    {line}" for line in lines)]
     return entry
 
 
 def _part(account: SharedAccount) -> SystemWebhooks:
     assert account.webhooks is not None, "`find` returns no other"
     return account.webhooks
+
+
+def _key_of(system: str) -> str:
+    return next((one.shared.key for one in CONNECTORS if one.name == system and one.shared is not None), system)
 
 
 def _by_hand(system: str) -> str:

@@ -18,6 +18,8 @@ from vs_st_pipeline.domain.errors import BadKey, PipelineError
 from vs_st_pipeline.operations.webhooks.compare import Row, State
 from vs_st_pipeline.operations.webhooks.wanted import wanted_kinds
 from vs_st_pipeline.platform.hooks import Teller
+from vs_st_pipeline.platform.inbox.questions import is_proved
+from vs_st_pipeline.platform.inbox.store import inbox_in
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.webhooks.desk import Desk
@@ -64,10 +66,11 @@ def say_told(desk: Desk) -> None:
     states = {place: before.told.get(place) == digest for place in (teller.places() if teller is not None else ())}
     if any(before.told.get(place) not in (None, "", digest) for place in states):
         desk.entry.outdated.add(desk.name)
-    for place, is_told in (states or {desk.name: before.shown == desk.shown}).items():
+    by_hand = {desk.name: before.shown == desk.shown or _has_called(desk)} if not states else {}
+    for place, is_told in (states or by_hand).items():
         state = State.TOLD if is_told else State.UNPROVEN
         desk.entry.hooks.append(Row(desk.name, place, state, None, desk.shown, desk.url))
-    if not all(states.values()) or not (states or before.shown == desk.shown):
+    if not all((states or by_hand).values()):
         desk.entry.says.append(f"{desk.connector.title}: {desk.hooks.by_hand}")
 
 
@@ -88,6 +91,16 @@ def _teller(desk: Desk) -> Teller | None:
     if make is None or not wanted_kinds(desk.run.merchant, desk.name):
         return None
     return make(desk.session.client(desk.connector))
+
+
+def _has_called(desk: Desk) -> bool:
+    """Say whether a call has come by the present URL, as far as that is known: then somebody has entered it."""
+    merchant, name = desk.run.merchant, desk.name
+    inbox = inbox_in(desk.run.warehouse.data_dir)
+    if inbox is None:
+        return False
+    generation = merchant.webhooks.of(name).generation
+    return is_proved(inbox, merchant.id, name, generation)
 
 
 def _note(desk: Desk, told: dict[str, str]) -> None:

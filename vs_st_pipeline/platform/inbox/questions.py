@@ -111,8 +111,12 @@ def has_entries(inbox: Inbox, merchant: str) -> bool:
     return bool(inbox.ask("select 1 from entries where merchant = ? limit 1", [merchant]))
 
 
-def has_called(inbox: Inbox, merchant: str, system: str) -> bool:
-    """Say whether a call of a system is kept of a merchant or an account that was no test of ours."""
+def is_proved(inbox: Inbox, merchant: str, system: str, generation: int) -> bool:
+    """Say whether a call that was no test of ours has come by the token of this generation, as far as that is known."""
+    if (merchant, system, generation) in inbox.proved_tokens():
+        return True
+    if generation > 1:  # an older token may have been taken
+        return False
     rows = inbox.ask(
         "select 1 from entries where merchant = ? and system = ? and kind <> ? limit 1", [merchant, system, TEST]
     )

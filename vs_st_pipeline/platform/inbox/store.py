@@ -336,6 +336,16 @@ class Inbox:
         rows = self._rows(f"{_HINTS_WHERE} {which}", [merchant, route, system, *sorted(kinds)])
         return [_hint(*row) for row in rows]
 
+    def is_open_elsewhere(self, hint: Hint) -> bool:
+        """Say whether another route has a hint of the same record that it has not settled."""
+        return bool(
+            self._rows(
+                f"""select 1 from hints where merchant = ? and route <> ? and system = ? and kind = ? and record = ?
+                    and state in {_OPEN} limit 1""",
+                [hint.merchant, hint.route, *hint.record],
+            )
+        )
+
     def newest_done(self, merchant: str, route: str, system: str) -> int:
         """Return the number of the newest entry of a system that was done for a route; 0: none is kept."""
         [(newest,)] = self._rows(

@@ -151,6 +151,7 @@ def _put_back(db: Db, run: Run, line: Line, state: ActionState) -> int:
         return 1
     settled = None if state in (ActionState.WAITING, ActionState.UNKNOWN) else run.now()
     sent_at = datetime.fromisoformat(line["sent_at"])
+    deferred = None if line.get("deferred_date") is None else date.fromisoformat(line["deferred_date"])
     db.execute(
         """insert into synced.actions (action_id, notice_id, attempt, account, reply_id, merchant_order, action, code,
                deferred_date, state, "at", sent_at, settled_at, settled_by, run_id)
@@ -161,7 +162,7 @@ def _put_back(db: Db, run: Run, line: Line, state: ActionState) -> int:
                 line["merchant_order"],
                 line["action"],
                 line["code"],
-                line.get("deferred_date"),
+                deferred,
                 str(state),
                 sent_at,
                 sent_at,

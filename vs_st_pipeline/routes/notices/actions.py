@@ -15,32 +15,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from vs_st_pipeline.connectors.eshopbox import acting
 from vs_st_pipeline.connectors.eshopbox.acting import Outcome, Resolution, Taken
-from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.errors import BadAnswer, GiveUp, PipelineError
+from vs_st_pipeline.domain.errors import BadAnswer, GiveUp
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import (
     action_evidence,
-    activity,
+    action_settling,
+    action_told,
     order_now,
     replies,
+    replies_known,
     reply_rules,
     resolved_elsewhere,
 )
 from vs_st_pipeline.routes.notices.action_evidence import Action
-from vs_st_pipeline.routes.notices.order_now import JUST_NOW, OrderNow
+from vs_st_pipeline.routes.notices.order_now import JUST_NOW
 from vs_st_pipeline.routes.notices.replies import Due, Reader
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.words import ActionState, ReplyOutcome, What
 
-SETTLED_FOR: Final = timedelta(hours=24)  # how long reads settle an unknown one; then a person does
-READ_EVERY: Final = timedelta(minutes=5)  # at most, while one is unknown
 MOST_ROUNDS: Final = 20  # replies of one message, one behind the other, in one run
 
 STATES: Final[Mapping[Outcome, ActionState]] = {
@@ -49,11 +47,6 @@ STATES: Final[Mapping[Outcome, ActionState]] = {
     Outcome.NOT_TAKEN: ActionState.WAITING,
     Outcome.UNKNOWN: ActionState.UNKNOWN,
 }
-COUNTED: Final[Mapping[ActionState, str]] = {
-    ActionState.DONE: "actions_done",
-    ActionState.REFUSED: "actions_refused",
-    ActionState.UNKNOWN: "actions_unknown",
-}
 NO_TRACKING, NO_PHONE, DATE_PASSED = "no_tracking_id", "no_phone", "date_passed"
 
 
@@ -61,48 +54,52 @@ def perform(session: NoticesSession) -> None:
     """Take the actions that are due, oldest reply first; settle unknown ones by what was read."""
     if not session.writes:
         return
-    settle(session)
-    tried: set[str] = set()
-    stops = False
-    for number in range(MOST_ROUNDS):
-        due = replies.judge_all(session, tried) if number else _planned(session)
-        if number:
-            session.told.actions += len(due)
-        for one in due:
-            tried.add(one.reply.message_id)
-            if not stops and not session.run.stop():
-                stops = _take(session, one)
-        if not due or stops or session.run.stop():
-            break
+    action_evidence.recover(session.run)
+    with session.urgent(Urgency.WRITE):
+        action_settling.settle(session)
+        _act(session)
     resolved_elsewhere.look(session)
 
 
-def _planned(session: NoticesSession) -> list[Due]:
-    """Judge the planned ones as of now; their orders were read for that a moment ago."""
+def _act(session: NoticesSession) -> None:
+    tried: set[str] = set()
+    for number in range(MOST_ROUNDS):
+        if number:
+            session.told.actions += len(replies.judge_all(session, tried))
+        before = len(tried)
+        for due in _planned(session):
+            tried.add(due.reply.message_id)
+            if _take(session, due) or session.run.stop():
+                return
+        if len(tried) == before:
+            return
+
+
+def _planned(session: NoticesSession) -> Iterator[Due]:
+    """Yield the planned ones that are due as of now, each judged right before its call, by a read of this minute."""
     with session.run.open() as db:
         ids = {str(row[0]) for row in db.rows("select message_id from planned.actions where state = 'due'")}
-        pending = [one for one in replies.pending(db) if one.message_id in ids]
-    rules, reader = reply_rules.load(session.run.merchant), Reader(session, within=JUST_NOW)
-    found = []
+        pending = [one for one in replies_known.pending(db) if one.message_id in ids]
+    rules = reply_rules.load(session.run.merchant)
     for reply in pending:
-        judged = replies.judge_one(session, reply, rules, reader)
+        judged = replies.judge_one(session, reply, rules, Reader(session, within=JUST_NOW))
         if isinstance(judged, Due):
-            found.append(judged)
+            yield judged
         elif isinstance(judged, ReplyOutcome):
             with session.run.open() as db, db.transaction():
                 replies.settle(session, db, reply, judged)
-    return found
 
 
 def _take(session: NoticesSession, due: Due) -> bool:
     """Take one action; say whether no other one should be tried in this run."""
+    client = session.eshopbox  # what it may raise, it raises before anything is stored
     with session.run.open() as db, db.transaction():
         action = _begin(session, db, due)
     if (refusal := _refusal(session, due)) is not None:
         _end(session, action, ActionState.REFUSED, message=refusal)
         return False
     action_evidence.append(session.run, action)
-    taken = acting.resolve(session.eshopbox, _resolution(due))
+    taken = acting.resolve(client, _resolution(due))
     state = STATES[taken.outcome]
     action_evidence.append_end(session.run, action.action_id, state)
     _end(session, action, state, taken=taken)
@@ -151,7 +148,7 @@ def _begin(session: NoticesSession, db: Db, due: Due) -> Action:
         "update staged.replies set outcome = 'action', action_id = ? where account = ? and message_id = ?",
         [action.action_id, action.account, action.reply_id],
     )
-    _tell(session, db, What.ACTION, action, key=f"action {action.action_id}")
+    action_told.tell(session, db, What.ACTION, action, key=f"action {action.action_id}")
     return action
 
 
@@ -167,7 +164,7 @@ def _refusal(session: NoticesSession, due: Due) -> str | None:
         return NO_TRACKING
     if not due.now.phone:
         return NO_PHONE
-    if due.asked.deferred is not None and due.asked.deferred < replies.day_of(session, session.run.now()):
+    if due.asked.deferred is not None and due.asked.deferred < replies_known.day_of(session, session.run.now()):
         return DATE_PASSED  # it has waited longer than the customer's day
     return None
 
@@ -210,8 +207,8 @@ def _end(
             )
         else:
             key = f"action {action.action_id} {state}"
-            _tell(session, db, What.ACTION_RESULT, action, key=key, state=state, reason=told)
-    _count(session, state)
+            action_told.tell(session, db, What.ACTION_RESULT, action, key=key, state=state, reason=told)
+    action_told.count(session, state)
 
 
 def _why(taken: Taken | None) -> str | None:
@@ -219,127 +216,3 @@ def _why(taken: Taken | None) -> str | None:
     if taken is None:
         return None
     return taken.code or (taken.error.kind if taken.error is not None else None)
-
-
-def _count(session: NoticesSession, state: ActionState) -> None:
-    if (name := COUNTED.get(state)) is not None:
-        session.told.counts[name] += 1
-
-
-def _tell(
-    session: NoticesSession,
-    db: Db,
-    what: What,
-    action: Action,
-    *,
-    key: str,
-    state: ActionState | None = None,
-    reason: str | None = None,
-) -> None:
-    account = next((one for one in session.gupshup.accounts if one.id == action.account), None)
-    kind = db.value(
-        "select kind from staged.replies where account = ? and message_id = ?", [action.account, action.reply_id]
-    )
-    activity.add(
-        db,
-        session.run,
-        what,
-        merchant_order=action.merchant_order,
-        notice_id=action.notice_id,
-        message_id=action.reply_id,
-        account_kind=None if account is None else account.kind,
-        number=None if account is None else account.number,
-        mode=activity.WHATSAPP,
-        key=key,
-        detail={
-            "kind": kind,
-            "action": action.action,
-            "code": action.code,
-            "deferred_date": action.deferred_date,
-            "attempt": action.attempt,
-            "state": None if state is None else str(state),
-            "reason": reason,
-        },
-    )
-
-
-# --- settling ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """An action whose outcome is unknown."""
-
-    action: Action
-    before: Mapping[str, Any]
-    unit_key: str
-
-
-def settle(session: NoticesSession) -> None:
-    """Settle unknown actions by what the order shows, for 24 h after the call."""
-    now = session.run.now()
-    with session.run.open() as db:
-        rows = db.rows(
-            """select a.action_id, a.notice_id, a.attempt, a.account, a.reply_id, a.merchant_order, a.action, a.code,
-                      a.deferred_date, a.sent_at, a.before, n.unit_key
-               from synced.actions as a join synced.notices as n using (notice_id)
-               where a.state = 'unknown' and a.sent_at > ? and n.unit_key is not null order by a.sent_at""",
-            [now - SETTLED_FOR],
-        )
-    for row in rows:
-        one = Open(Action(*row[:10]), try_object(row[10]) or {}, str(row[11]))
-        found = _look(session, one)
-        if found is None:
-            continue
-        how = settled_by(one, found)
-        if how is None:
-            continue
-        action_evidence.append_end(session.run, one.action.action_id, ActionState.DONE)
-        with session.run.open() as db, db.transaction():
-            db.execute(
-                """update synced.actions set state = 'done', settled_at = ?, settled_by = ?
-                   where action_id = ? and state = 'unknown'""",
-                [now, how, one.action.action_id],
-            )
-            key = f"action {one.action.action_id} done"
-            _tell(session, db, What.ACTION_RESULT, one.action, key=key, state=ActionState.DONE, reason=how)
-        _count(session, ActionState.DONE)
-
-
-def _look(session: NoticesSession, one: Open) -> OrderNow | None:
-    """Return how the order stands by a read after the call; None: there is none, or it shows nothing yet."""
-    run = session.run
-    with run.open() as db:
-        found = order_now.of(session, db, one.action.merchant_order, one.unit_key)
-    read_at = None if found is None else found.read_at
-    if (
-        found is not None
-        and read_at is not None
-        and read_at > one.action.sent_at
-        and (settled_by(one, found) is not None or run.now() - read_at < READ_EVERY)
-    ):
-        return found
-    try:
-        return order_now.look(session, one.action.merchant_order, one.unit_key)
-    except PipelineError:
-        if run.stop():
-            raise
-        return None
-
-
-SUBMITTED, HANDED_IN, LEFT = "resolution_shown", "ndr_resolution_submitted", "failed_delivery_left"
-
-
-def settled_by(one: Open, now: OrderNow) -> str | None:
-    """Return what shows that a call was taken; None: nothing does. What stood there before the call shows nothing."""
-    before = one.before
-    at = None if now.submitted_at is None else now.submitted_at.isoformat()
-    if now.submitted == one.action.code and (before.get("submitted"), before.get("submitted_at")) != (
-        now.submitted,
-        at,
-    ):
-        return SUBMITTED
-    handed_in = None if now.answered_at is None else now.answered_at.isoformat()
-    if now.submitted is None and handed_in is not None and handed_in != before.get("answered_at"):
-        return HANDED_IN
-    return None if now.is_failing else LEFT

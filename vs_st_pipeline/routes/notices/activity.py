@@ -11,7 +11,8 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,19 +52,56 @@ def add(
         False where the row of this key was there already.
     """
     activity_id = id_of(run, key) if key is not None else f"a_{uuid.uuid4().hex[:26]}"
-    if key is not None and is_there(db, activity_id):
-        return False
     newest: list[int] = db.cached(_SEQ, lambda: [int(db.value("select coalesce(max(seq), 0) from staged.activity"))])
-    db.execute(
+    added = db.row(
         """insert into staged.activity (activity_id, seq, merchant_order, "at", what, mode, notice_id, message_id,
-                                        account_kind, number, detail) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                        account_kind, number, detail) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           on conflict do nothing returning 1""",
         [
             *(activity_id, newest[0] + 1, merchant_order, run.now(), str(what), mode, notice_id, message_id),
             *(account_kind, number, json.dumps(detail or {}, default=_plain)),
         ],
     )
-    newest[0] += 1
-    return True
+    newest[0] += added is not None
+    return added is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why a notice waits or was dropped, to be told once for each reason."""
+
+    notice_id: str
+    merchant_order: str | None
+    reason: str
+    detail: Mapping[str, Any]
+
+
+def add_held(db: Db, run: Run, rows: Sequence[Held]) -> None:
+    """Add many rows of `held` at once, in the caller's transaction; one of a reason that was told says nothing."""
+    if not rows:
+        return
+    columns: dict[str, list[Any]] = {
+        "activity_id": [id_of(run, held_key(one.notice_id, one.reason)) for one in rows],
+        "merchant_order": [one.merchant_order for one in rows],
+        "notice_id": [one.notice_id for one in rows],
+        "detail": [json.dumps(one.detail, default=_plain) for one in rows],
+    }
+    with db.batch(columns) as batch:
+        db.execute(
+            f"""insert into staged.activity (activity_id, seq, merchant_order, "at", what, notice_id, detail)
+                select activity_id,
+                    (select coalesce(max(seq), 0) from staged.activity) + row_number() over (order by b.rowid),
+                    merchant_order, $at::timestamp, $what, notice_id, detail
+                from (select *, row_number() over () as rowid from {batch}) as b
+                anti join staged.activity using (activity_id)""",
+            {"at": run.now(), "what": str(What.HELD)},
+        )
+    added_elsewhere(db)
+
+
+def held_key(notice_id: str, reason: str) -> str:
+    """Return the key of a row of `held`: each reason of a notice is told once (7.8)."""
+    return f"held {notice_id} {reason}"
 
 
 def added_elsewhere(db: Db) -> None:
@@ -74,7 +112,7 @@ def added_elsewhere(db: Db) -> None:
 def id_of(run: Run, key: str) -> str:
     """Return the id of the row of a key, the same whatever was lost in between."""
     told = hashlib.sha256(f"v1|{run.merchant.id}|{key}".encode()).digest()
-    return "a_" + base64.b32encode(told).decode("ascii").lower()[:26]
+    return "a_" + base64.b32encode(told[:20]).decode("ascii").lower()[:26]
 
 
 def is_there(db: Db, activity_id: str) -> bool:

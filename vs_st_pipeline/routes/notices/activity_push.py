@@ -35,6 +35,7 @@ FAILED_IN_A_ROW: Final = 3  # then the receiver has trouble, not these rows
 MOST_MINUTES: Final = 60  # between two tries
 ALL: Final = "*"
 SINCE: Final = "push_since"
+UNSET: Final = "none"  # it was set, and is not any more
 
 SUBTYPES: Final[Mapping[What, str]] = {
     What.HELD: "held",
@@ -159,17 +160,28 @@ def gap(tries: int) -> timedelta:
 
 
 def _since(db: Db, now: datetime, is_set: bool) -> int | None:
-    """Return the number of the last row from before `push_url` was set; None: none is set."""
+    """Return the number of the last row from before `push_url` was set; None: none is set.
+
+    Where that is not known any more, because the database was made anew, the first row that was told says it.
+    """
     known = db.value("select value from synced.notice_facts where name = ?", [SINCE])
     if not is_set:
-        if known is not None:
-            db.execute("delete from synced.notice_facts where name = ?", [SINCE])
+        if known is not None and known != UNSET:
+            _keep_since(db, UNSET, now)
         return None
-    if known is not None:
+    if known is not None and known != UNSET:
         return int(known)
-    newest = int(db.value('select coalesce(max(seq), 0) from staged.activity where "at" < ?', [now]))
-    db.execute("insert into synced.notice_facts values (?, ?, ?)", [SINCE, str(newest), now])
-    return newest
+    first = None if known == UNSET else db.value("select min(seq) from staged.activity where pushed_at is not null")
+    if first is not None:
+        since = int(first) - 1
+    else:
+        since = int(db.value('select coalesce(max(seq), 0) from staged.activity where "at" < ?', [now]))
+    _keep_since(db, str(since), now)
+    return since
+
+
+def _keep_since(db: Db, value: str, now: datetime) -> None:
+    db.execute("insert or replace into synced.notice_facts values (?, ?, ?)", [SINCE, value, now])
 
 
 def _waiting(db: Db, now: datetime) -> set[str]:

@@ -219,16 +219,22 @@ def _keep_ranks(db: Db, now: datetime, newest: Mapping[str, Event]) -> None:
         )
         db.execute(
             """insert or replace into synced.notice_facts
-               select ?, cast(max(read_real) as varchar), ?::timestamp from staged.notice_orders""",
+               select ?, coalesce(max(read_real), 0) || ' ' || coalesce(max(read_at), timestamp '1970-01-01'),
+                      ?::timestamp from staged.notice_orders""",
             [RANKS_READ_TO, now],
         )
 
 
 def newly_read(db: Db) -> list[str]:
-    """Return the orders that were read since the ranks were kept last."""
+    """Return the orders that were read since the ranks were kept last: by the machine's clock, where that is known."""
     row = db.row("select value from synced.notice_facts where name = ?", [RANKS_READ_TO])
-    since = float(row[0]) if row is not None else 0.0
-    return [row[0] for row in db.rows("select merchant_order from staged.notice_orders where read_real > ?", [since])]
+    real, _, at = row[0].partition(" ") if row is not None else ("0", "", "1970-01-01")
+    rows = db.rows(
+        """select merchant_order from staged.notice_orders
+           where read_real > ? or (read_real is null and read_at > ?::timestamp)""",
+        [float(real), at],
+    )
+    return [found[0] for found in rows]
 
 
 def _mark(db: Db, now: datetime, held: Mapping[str, str], holding: Mapping[str, Verdict]) -> None:

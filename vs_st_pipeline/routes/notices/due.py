@@ -11,6 +11,7 @@ from typing import Final
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.pipeline.once.schedule import SOON
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.notices import answers_due
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.words import ActionState, Noted, State
 
@@ -58,5 +59,6 @@ def next_due_at(session: NoticesSession, db: Db) -> datetime:
     waits = db.value("select min(until) from planned.notices where verdict = 'waiting' and until > ?", [now])
     again = db.value("select min(retry_at) from synced.notices where retry_at > ?", [now])
     acts = db.value("select 1 from synced.actions where state = ? limit 1", [ActionState.WAITING])
-    times = [one for one in (waits, again, now + SOON if acts else None) if one is not None]
+    answers = answers_due.next_due(db, now, pushes=session.settings.activity.push_url is not None)
+    times = [one for one in (waits, again, answers, now + SOON if acts else None) if one is not None]
     return min([now + every, *(max(one, now + SOON) for one in times)])

@@ -14,7 +14,7 @@ from typing import Final
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import activity
-from vs_st_pipeline.routes.notices.words import Drop, State, What
+from vs_st_pipeline.routes.notices.words import Drop, State
 
 _UNTOLD: Final = (Drop.BEFORE_START, Drop.NOT_ENABLED)
 """Reasons that make no row of activity: they are of what happened before anybody wanted a message."""
@@ -71,8 +71,14 @@ def verdicts(db: Db, run: Run) -> tuple[Counter[str], Counter[str]]:
            where p.reason is distinct from $disabled""",
         {"now": now, "run_id": run.run_id, "disabled": str(Drop.NOT_ENABLED)},
     )
-    for notice_id, verdict, reason, rule, until, merchant_order, status, _ in told:
-        _tell_held(db, run, notice_id, merchant_order, status, reason, rule, until, drops=verdict == "dropped")
+    activity.add_held(
+        db,
+        run,
+        [
+            activity.Held(notice_id, merchant_order, reason, _detail(status, reason, rule, until, verdict == "dropped"))
+            for notice_id, verdict, reason, rule, until, merchant_order, status, _ in told
+        ],
+    )
     return dropped, waiting
 
 
@@ -99,23 +105,15 @@ def held(
         [State.DROPPED if drops else State.WAITING, reason, rule, until, run.now(), run.run_id, notice_id],
     )
     if reason not in _UNTOLD:
-        _tell_held(db, run, notice_id, row[1], row[2], reason, rule, until, drops=drops)
+        detail = _detail(row[2], reason, rule, until, drops)
+        activity.add_held(db, run, [activity.Held(notice_id, row[1], reason, detail)])
     return True
 
 
-def _tell_held(
-    db: Db, run: Run, notice_id: str, merchant_order: str | None, status: str | None, reason: str, rule: int | None,
-    until: datetime | None, *, drops: bool,
-) -> None:  # fmt: skip
-    activity.add(
-        db,
-        run,
-        What.HELD,
-        merchant_order=merchant_order,
-        notice_id=notice_id,
-        key=f"held {notice_id} {reason}",
-        detail={
-            "status": status, "reason": reason, "rule": rule, "dropped": drops,
-            "until": None if until is None else until.isoformat(),
-        },
-    )  # fmt: skip
+def _detail(
+    status: str | None, reason: str, rule: int | None, until: datetime | None, drops: bool
+) -> dict[str, str | int | bool | None]:
+    return {
+        "status": status, "reason": reason, "rule": rule, "dropped": drops,
+        "until": None if until is None else until.isoformat(),
+    }  # fmt: skip

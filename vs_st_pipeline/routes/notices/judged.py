@@ -95,6 +95,7 @@ class AccountNow:
         list_read: when its templates' list was read, by the machine's clock and by VS_ST_NOW.
         templates, faults: by template id.
         claimed: phone and the notice that asks -> what counts.
+        fits: what was found of a status's template, so that it is looked at once.
     """
 
     account: GupshupAccount | None = None
@@ -104,6 +105,7 @@ class AccountNow:
     templates: Mapping[str, Template] = field(default_factory=dict)
     faults: Mapping[str, Sequence[template_fit.Fault]] = field(default_factory=dict)
     claimed: Callable[[str, str], Claimed] = lambda _phone, _notice_id: Claimed()
+    fits: dict[str, Fit] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -169,9 +171,14 @@ class Facts:
         """Return it as the account's list has it."""
         return None if self.wanted is None else self.account.templates.get(self.wanted.id)
 
-    @cached_property
+    @property
     def fit(self) -> Fit:
         """Return whether it fits (5.11)."""
+        if self.status not in self.account.fits:
+            self.account.fits[self.status] = self._fit()
+        return self.account.fits[self.status]
+
+    def _fit(self) -> Fit:
         faults = () if self.wanted is None else self.account.faults.get(self.wanted.id, ())
         return template_fit.fit(self.template, self.wanted, self.settings, faults)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,13 +23,14 @@ from vs_st_pipeline.routes.notices import activity
 from vs_st_pipeline.routes.notices.account import claims
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
 from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.activity_bulk import Entry, add_all
 from vs_st_pipeline.routes.notices.holding import held, verdicts
 from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.report import NoticesReport
 from vs_st_pipeline.routes.notices.words import RISING, Noted, State, Wait, What
 
 __all__ = [
-    "Move", "about_to_send", "count", "from_claim", "held", "notes", "resolve", "resolved", "verdicts",
+    "Move", "about_to_send", "count", "from_claim", "from_claims", "held", "notes", "resolve", "resolved", "verdicts",
 ]  # fmt: skip
 
 NO_RECEIPT_AFTER: Final = timedelta(hours=1)
@@ -88,37 +90,104 @@ def about_to_send(db: Db, run: Run, message: Message) -> bool:
 
 def from_claim(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> Move:
     """Bring the ledger to what a claim says; a second time it says nothing. It makes the row where there is none."""
-    row = db.row("select state, reason, until, merchant_order from synced.notices where notice_id = ?",
-                 [claim.notice_id])  # fmt: skip
-    before = None if row is None else State(row[0])
-    after, reason, until = _standing(claim)
-    if row is None:
-        _make(db, run, claim, account)
-    elif not _may_move(before, after):
-        return Move(claim.notice_id, before, State(row[0]), row[1])
-    elif after is State.WAITING and before is State.WAITING and reason is None:
-        reason, until = row[1], row[2]  # of a later judgment
-    values: dict[str, Any] = {
-        "state": str(after), "reason": reason, "until": until, "claimed_at": claim.claimed_at, "tries": claim.tries,
-        "message_id": claim.message_id, "wa_id": claim.wa_id, "accepted_at": claim.accepted_at, "code": claim.code,
-        "vendor_reason": claim.reason, "settled_by": claim.evidence, "retries": claim.retries,
-        "retry_at": claim.retry_at, "account": account.id, "account_kind": account.kind, "number": account.number,
+    return from_claims(db, run, [claim], account)[0]
+
+
+def from_claims(db: Db, run: Run, claims: Sequence[Claim], account: GupshupAccount) -> list[Move]:
+    """Do what `from_claim` does for many claims at once; returns their moves, in the same order."""
+    stood = _stood(db, [one.notice_id for one in claims])
+    moves, changed, made, told = list[Move](), list[_Row](), list[_Row](), list[Entry]()
+    for claim in claims:
+        row = stood.get(claim.notice_id)
+        before = None if row is None else State(row["state"])
+        after, reason, until = _standing(claim)
+        if row is not None and not _may_move(before, after):
+            moves.append(Move(claim.notice_id, before, State(row["state"]), row["reason"]))
+            continue
+        if row is not None and after is State.WAITING and before is State.WAITING and reason is None:
+            reason, until = row["reason"], row["until"]  # of a later judgment
+        values = _values(claim, account, after, reason, until)
+        if row is None:
+            made.append({"notice_id": claim.notice_id, **values, **_about(claim)})
+        elif any(row[name] != value for name, value in values.items()):
+            changed.append({"notice_id": claim.notice_id, **values})
+        moves.append(Move(claim.notice_id, before, after, reason))
+        if claim.state not in (Claimed.OPEN, Claimed.REFUSED, Claimed.RELEASED):
+            told.append(_sent(claim, account, claim.merchant_order or (row["merchant_order"] if row else None)))
+    _write(db, run, changed, made)
+    add_all(db, run, told)
+    return moves
+
+
+_Row = dict[str, Any]
+_INTEGERS: Final = frozenset({"tries", "retries", "occurrence"})
+_TIMES: Final = frozenset({"until", "claimed_at", "accepted_at", "retry_at", "first_seen_at"})
+
+
+def _values(
+    claim: Claim, account: GupshupAccount, state: State, reason: str | None, until: datetime | None
+) -> dict[str, Any]:
+    """Return what a claim says of its row."""
+    return {
+        "state": str(state), "reason": None if reason is None else str(reason), "until": until,
+        "claimed_at": claim.claimed_at, "tries": claim.tries, "message_id": claim.message_id, "wa_id": claim.wa_id,
+        "accepted_at": claim.accepted_at, "code": claim.code, "vendor_reason": claim.reason,
+        "settled_by": claim.evidence, "retries": claim.retries, "retry_at": claim.retry_at, "account": account.id,
+        "account_kind": account.kind, "number": account.number,
     }  # fmt: skip
-    differs = " or ".join(f"{name} is distinct from ?" for name in values)
-    changed = db.row(
-        f"select {differs} from synced.notices where notice_id = ?",
-        [*values.values(), claim.notice_id],
-    )
-    if changed and changed[0]:
-        more = {**values, "changed_at": run.now(), "run_id": run.run_id}
-        db.execute(
-            f"update synced.notices set {', '.join(f'{name} = ?' for name in more)} where notice_id = ?",
-            [*more.values(), claim.notice_id],
-        )
-    move = Move(claim.notice_id, before, after, reason)
-    if claim.state not in (Claimed.OPEN, Claimed.REFUSED, Claimed.RELEASED):
-        _tell_sent(db, run, claim, account, claim.merchant_order or (row[3] if row else None))
-    return move
+
+
+def _about(claim: Claim) -> dict[str, Any]:
+    """Return what a row that is made anew has besides; texts and phones are in no claim."""
+    return {
+        "kind": claim.kind, "unit_key": claim.unit_key, "status": claim.status, "occurrence": claim.occurrence,
+        "merchant_order": claim.merchant_order, "order_number": claim.order_number, "reply_id": claim.reply_id,
+        "first_seen_at": claim.claimed_at, "template_id": claim.template_id, "category": claim.category,
+        "buttons": claim.buttons,
+    }  # fmt: skip
+
+
+def _stood(db: Db, ids: Sequence[str]) -> dict[str, _Row]:
+    """Return how the rows of these notices stand."""
+    names = (
+        "state", "reason", "until", "merchant_order", "claimed_at", "tries", "message_id", "wa_id", "accepted_at",
+        "code", "vendor_reason", "settled_by", "retries", "retry_at", "account", "account_kind", "number",
+    )  # fmt: skip
+    with db.batch({"notice_id": ids}) as batch:
+        rows = db.rows(f"select notice_id, {', '.join(names)} from synced.notices join {batch} using (notice_id)")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+
+
+def _write(db: Db, run: Run, changed: Sequence[_Row], made: Sequence[_Row]) -> None:
+    more = {"at": run.now(), "run_id": run.run_id}
+    if changed:
+        names = [name for name in changed[0] if name != "notice_id"]
+        with db.batch(_columns(changed), dict.fromkeys(_INTEGERS & set(changed[0]), "int")) as batch:
+            sets = ", ".join(f"{name} = {_typed(name)}" for name in names)
+            db.execute(
+                f"""update synced.notices as s set {sets}, changed_at = $at::timestamp, run_id = $run_id
+                    from {batch} as b where s.notice_id = b.notice_id""",
+                more,
+            )
+    if made:
+        with db.batch(_columns(made), dict.fromkeys(_INTEGERS & set(made[0]), "int")) as batch:
+            db.execute(
+                f"""insert into synced.notices ({", ".join(made[0])}, changed_at, run_id)
+                    select {", ".join(map(_typed, made[0]))}, $at::timestamp, $run_id from {batch} as b""",
+                more,
+            )
+
+
+def _typed(name: str) -> str:
+    return f"b.{name}::timestamp" if name in _TIMES else f"b.{name}"
+
+
+def _columns(rows: Sequence[_Row]) -> dict[str, list[Any]]:
+    """Return columns of rows; times are text in a batch."""
+    return {
+        name: [one[name].isoformat() if isinstance(one[name], datetime) else one[name] for one in rows]
+        for name in rows[0]
+    }
 
 
 def _standing(claim: Claim) -> tuple[State, str | None, datetime | None]:
@@ -147,31 +216,15 @@ def _may_move(before: State | None, after: State) -> bool:
     return True
 
 
-def _make(db: Db, run: Run, claim: Claim, account: GupshupAccount) -> None:
-    db.execute(
-        """insert into synced.notices (notice_id, kind, unit_key, status, occurrence, merchant_order, order_number,
-               reply_id, state, first_seen_at, changed_at, account, account_kind, number, template_id, category,
-               buttons, run_id)
-           values (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            claim.notice_id, claim.kind, claim.unit_key, claim.status, claim.occurrence, claim.merchant_order,
-            claim.order_number, claim.reply_id, claim.claimed_at, run.now(), account.id, account.kind, account.number,
-            claim.template_id, claim.category, claim.buttons, run.run_id,
-        ],
-    )  # fmt: skip
-
-
-def _tell_sent(db: Db, run: Run, claim: Claim, account: GupshupAccount, merchant_order: str | None) -> None:
-    activity.add(
-        db,
-        run,
+def _sent(claim: Claim, account: GupshupAccount, merchant_order: str | None) -> Entry:
+    return Entry(
         What.SENT,
+        f"sent {claim.notice_id} {claim.tries}",
         merchant_order=merchant_order,
         notice_id=claim.notice_id,
         message_id=claim.message_id,
         account_kind=account.kind,
         number=account.number,
-        key=f"sent {claim.notice_id} {claim.tries}",
         detail={
             "kind": claim.kind, "status": claim.status, "occurrence": claim.occurrence, "state": claim.state,
             "template_id": claim.template_id, "code": claim.code, "try": claim.tries,

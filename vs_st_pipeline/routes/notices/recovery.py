@@ -21,14 +21,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import ledger, reply_rules
 from vs_st_pipeline.routes.notices.account import claim_rows, claims, copying, evidence, taking
 from vs_st_pipeline.routes.notices.account.claim import FREE, Claim, Claimed, may_move
 from vs_st_pipeline.routes.notices.account.claim_rows import MESSAGE_IDS, WA_IDS
-from vs_st_pipeline.routes.notices.account.receipts import SETTLED_FOR
 from vs_st_pipeline.routes.notices.account.store import NUMBER, SALT, AccountStore, about, hash_of
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.words import OUT, State, Wait
@@ -219,11 +217,3 @@ def _knows_more(row: Mapping[str, Any], state: Claimed, standing: Claim) -> bool
     if standing.state in (Claimed.UNKNOWN, Claimed.OPEN):
         return state is not Claimed.UNKNOWN
     return may_move(standing.state, state)
-
-
-def under_way(run: Run, account: GupshupAccount) -> int:
-    """Count this merchant's messages that nobody knows of yet, and may still: unknown under 48 h (R57)."""
-    return sum(
-        one.state in (Claimed.OPEN, Claimed.UNKNOWN) and run.now() - one.claimed_at < SETTLED_FOR
-        for one in claims.all_of(AccountStore.of(run, account), run.merchant.id)
-    )

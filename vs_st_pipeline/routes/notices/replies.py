@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadAnswer, GiveUp, PipelineError
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import action_evidence, activity, gates, meaning, order_now, reply_rules
+from vs_st_pipeline.routes.notices import replies_known as known
 from vs_st_pipeline.routes.notices.gates import Situation
 from vs_st_pipeline.routes.notices.meaning import Reply, Said
-from vs_st_pipeline.routes.notices.order_now import FAILED_DELIVERY, OrderNow
+from vs_st_pipeline.routes.notices.order_now import OrderNow
 from vs_st_pipeline.routes.notices.reply_rules import Asked, ReplyRules
 from vs_st_pipeline.routes.notices.session import NoticesSession
-from vs_st_pipeline.routes.notices.words import OUT, ActionState, MessageKind, ReplyOutcome, What
+from vs_st_pipeline.routes.notices.words import ReplyOutcome, What
 
 DUE, WAITING = "due", "waiting"
 UNEXPECTED: Final = frozenset(
@@ -37,11 +38,6 @@ UNEXPECTED: Final = frozenset(
 _OF_ACCOUNT: Final = (ReplyOutcome.UNSOLICITED, ReplyOutcome.AMBIGUOUS)
 LOOKED_BACK: Final = timedelta(days=8)  # a reply comes at the latest when its callback is given up
 _NO_MESSAGE: Final = timedelta(hours=1)  # how long a reply waits for the ledger to know its message
-
-_REPLIES: Final = """account, message_id, phone, kind, text, button_text, postback, "at", notice_id, matched_by,
-    outcome, action_id"""
-_SAID: Final = """notice_id, kind, account, coalesce(accepted_at, claimed_at, first_seen_at), unit_key, status,
-    occurrence, merchant_order, destination, buttons"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +86,8 @@ def judge_all(session: NoticesSession, but: Collection[str] = ()) -> list[Due]:
         with db.transaction():
             _tell_of_account(session, db)
             db.execute("delete from planned.actions")
-            _find_acted(db)
-        replies = pending(db)
+            known.find_acted(db)
+        replies = known.pending(db)
     reader = Reader(session)
     due: list[Due] = []
     ahead: set[str] = set()  # messages on which an earlier reply may still act
@@ -145,16 +141,16 @@ def judge_one(
     """
     run = session.run
     with run.open() as db:
-        said = said_of(db, reply.notice_id)
-        target = None if said is None else newest_of(db, said)
-        taken = set() if target is None else taken_on(db, target.notice_id, reply.message_id)
+        said = known.said_of(db, reply.notice_id)
+        target = None if said is None else known.newest_of(db, said)
+        taken = set() if target is None else known.taken_on(db, target.notice_id, reply.message_id)
     if said is None or target is None:
         if run.now() - reply.at < _NO_MESSAGE:
             return Waits(NO_MESSAGE)
         return ReplyOutcome.UNSOLICITED
-    if not is_to(session, said, reply.phone) or not is_to(session, target, reply.phone):
+    if not known.is_to(session, said, reply.phone) or not known.is_to(session, target, reply.phone):
         return ReplyOutcome.OTHER_PHONE
-    asked = meaning.of(reply, said, rules, day_of(session, reply.at))
+    asked = meaning.of(reply, said, rules, known.day_of(session, reply.at))
     if isinstance(asked, ReplyOutcome):
         return asked
     if target.notice_id in ahead:
@@ -172,87 +168,6 @@ def judge_one(
     if (outcome := gates.closed(replace(situation, now=now))) is not None:
         return outcome
     return Due(reply, target, asked, now)
-
-
-# --- what is known ----------------------------------------------------------------------------------------------------
-
-
-def pending(db: Db) -> list[Reply]:
-    """Return the replies to be judged, by the vendor's time, then by id."""
-    rows = db.rows(
-        f"""select {_REPLIES} from staged.replies where outcome is null or outcome = 'waiting'
-            order by "at", message_id"""
-    )
-    return [Reply(*row) for row in rows]
-
-
-def _find_acted(db: Db) -> None:
-    """Give replies the actions that were called for them, where their rows were copied anew."""
-    db.execute(
-        """update staged.replies as r set outcome = if(a.state = 'waiting', 'waiting', 'action'),
-               action_id = a.action_id
-           from synced.actions as a
-           where a.account = r.account and a.reply_id = r.message_id and a.settled_by is distinct from 'gate'
-             and (r.outcome is null or (r.outcome = 'waiting' and a.state <> 'waiting'))"""
-    )
-
-
-def said_of(db: Db, notice_id: str | None) -> Said | None:
-    """Return the message that a reply answers; None: the ledger does not know it (yet)."""
-    if notice_id is None:
-        return None
-    row = db.row(f"select {_SAID} from synced.notices where notice_id = ?", [notice_id])
-    return None if row is None else _said(row)
-
-
-def newest_of(db: Db, said: Said) -> Said:
-    """Return the message that a reply counts for: the unit's newest of a failed delivery (8.1)."""
-    if said.kind != MessageKind.NOTICE or said.status != FAILED_DELIVERY or said.unit_key is None:
-        return said
-    row = db.row(
-        f"""select {_SAID} from synced.notices
-            where kind = 'notice' and unit_key = ? and status = ? and state in (select unnest(?::varchar[]))
-            order by occurrence desc limit 1""",
-        [said.unit_key, FAILED_DELIVERY, sorted(str(one) for one in OUT)],
-    )
-    newest = None if row is None else _said(row)
-    return newest if newest is not None and (newest.occurrence or 0) > (said.occurrence or 0) else said
-
-
-def _said(row: tuple[Any, ...]) -> Said:
-    notice_id, kind, account, at, unit_key, status, occurrence, merchant_order, destination, buttons = row
-    return Said(
-        notice_id, kind, account, at, unit_key, status, occurrence, merchant_order, destination,
-        meaning.read_buttons(buttons),
-    )  # fmt: skip
-
-
-def taken_on(db: Db, notice_id: str, but_reply: str) -> set[str]:
-    """Return the codes of actions that were, or may have been, taken on a message, or are about to be."""
-    rows = db.rows(
-        "select code, state from synced.actions where notice_id = ? and reply_id <> ?", [notice_id, but_reply]
-    )
-    return {str(code) for code, state in rows if ActionState(state) in gates.TAKEN}
-
-
-def is_to(session: NoticesSession, said: Said, phone: str | None) -> bool:
-    """Say whether a message went to this phone; a ledger that was refilled asks the account's claims, by their hash."""
-    if phone is None:
-        return False
-    if said.destination is not None:
-        return said.destination == phone
-    account = next((one for one in session.gupshup.accounts if one.id == said.account), None)
-    if account is None:
-        return False
-    store = session.store(account)
-    with store.read() as file:
-        row = file.execute("select phone_hash from claims where notice_id = ?", (said.notice_id,)).fetchone()
-    return row is not None and row[0] == store.hashed(phone)
-
-
-def day_of(session: NoticesSession, at: datetime) -> date:
-    """Return the day of a moment in the merchant's zone (rulings, notices 30)."""
-    return at.replace(tzinfo=UTC).astimezone(session.run.merchant.time_zone).date()
 
 
 # --- what is stored ---------------------------------------------------------------------------------------------------
@@ -281,7 +196,7 @@ def settle(session: NoticesSession, db: Db, reply: Reply, outcome: ReplyOutcome)
     _set_outcome(db, reply, outcome, reply.action_id)
     if reply.action_id is not None:
         db.execute(
-            """update synced.actions set state = 'refused', message = ?, settled_at = ?, settled_by = 'gate'
+            """update synced.actions set state = 'dropped', message = ?, settled_at = ?, settled_by = 'gate'
                where action_id = ? and state = 'waiting'""",
             [str(outcome), session.run.now(), reply.action_id],
         )
@@ -306,7 +221,7 @@ def _plan(db: Db, reply: Reply, said: Said, asked: Asked, state: str, reason: st
 
 def _tell(session: NoticesSession, db: Db, reply: Reply, asked: Asked | None, outcome: ReplyOutcome | None) -> None:
     """Tell that a reply came, once, with what it asks for where that is known (8.6)."""
-    said = said_of(db, reply.notice_id)
+    said = known.said_of(db, reply.notice_id)
     activity.add(
         db,
         session.run,
@@ -329,7 +244,7 @@ def _tell(session: NoticesSession, db: Db, reply: Reply, asked: Asked | None, ou
 
 def tell_unexpected(session: NoticesSession, db: Db, reply: Reply, outcome: ReplyOutcome) -> None:
     """Tell, and count, that a reply leads to no action, once."""
-    said = said_of(db, reply.notice_id)
+    said = known.said_of(db, reply.notice_id)
     is_new = activity.add(
         db,
         session.run,
@@ -349,8 +264,10 @@ def tell_unexpected(session: NoticesSession, db: Db, reply: Reply, outcome: Repl
 def _tell_of_account(session: NoticesSession, db: Db) -> None:
     """Tell of the replies whose outcome the account has said: nobody's, or more than one order's."""
     rows = db.rows(
-        f"""select {_REPLIES} from staged.replies where outcome in (?, ?) and "at" > ? order by "at", message_id""",
-        [*(str(one) for one in _OF_ACCOUNT), session.run.now() - LOOKED_BACK],
+        f"""select {known.REPLY} from staged.replies as r where outcome in (?, ?) and "at" > ?
+            and not exists (select 1 from staged.activity as a where a.what = ? and a.message_id = r.message_id)
+            order by "at", message_id""",
+        [*(str(one) for one in _OF_ACCOUNT), session.run.now() - LOOKED_BACK, str(What.UNEXPECTED)],
     )
     for row in rows:
         reply = Reply(*row)

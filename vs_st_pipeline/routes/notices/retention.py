@@ -8,8 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from vs_st_pipeline.connectors.gupshup.settings import GupshupSettings
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.state import is_due, set_state
+from vs_st_pipeline.routes.notices.account import forgetting
+from vs_st_pipeline.routes.notices.account.store import AccountStore
 
 EVERY, STATE = timedelta(days=1), "notices retention"
 TEXTS: Final = timedelta(days=90)
@@ -32,3 +35,5 @@ def prune(run: Run) -> None:
             db.execute('delete from staged.activity where "at" < ?', [run.now() - KEPT])
             db.execute('delete from staged.receipts where "at" < ?', [run.now() - KEPT])
             set_state(db, STATE, True, run.now())
+    for account in run.merchant.section(GupshupSettings).accounts:
+        forgetting.retention(AccountStore.of(run, account), run.now())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, cast
 
 from vs_st_pipeline.connectors import commerce7, eshopbox, gupshup, vinoshipper
@@ -30,6 +31,7 @@ class NoticesSession(Session):
         only: orders (SOURCE:ID) that a targeted run is about; None: all.
         trouble: the first error that the run goes on in spite of; it ends as failed with it.
         refused: why the brake lets messages wait.
+        begun: when the run began, UTC without zone, by VS_ST_NOW.
         stopped: accounts (ids) that took no message any more in this run, and why (7.3, 7.4).
     """
 
@@ -37,8 +39,12 @@ class NoticesSession(Session):
     trouble: PipelineError | None = None
     refused: Unsafe | None = None
     stopped: dict[str, PipelineError] = field(default_factory=dict)
+    begun: datetime = field(init=False)
     _stores: dict[str, AccountStore] = field(default_factory=dict)
     _gupshups: dict[str, GupshupClient] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.begun = self.run.now()
 
     @property
     def told(self) -> NoticesReport:

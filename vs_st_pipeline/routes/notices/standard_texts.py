@@ -20,23 +20,23 @@ ANSWERED: Final = (
 STANDARD: Final[Mapping[ReplyOutcome, str]] = {
     ReplyOutcome.NOT_UNDERSTOOD: (
         "Sorry, this automated number did not understand your reply. Please tap one of the buttons of the message, or "
-        "contact {brand}."
+        "contact {merchant_name}."
     ),
     ReplyOutcome.MEDIA: (
         "Sorry, this automated number can read neither pictures nor other files. Please tap one of the buttons of the "
-        "message, or contact {brand}."
+        "message, or contact {merchant_name}."
     ),
     ReplyOutcome.NOT_FAILED_NOW: (
         "Thank you for your reply. Your parcel is on its way again or has arrived, so nothing needs to be done."
     ),
     ReplyOutcome.ALREADY_ANSWERED: (
         "Thank you for your reply. We have passed on what you told us first, and cannot change it here any more. "
-        "Please contact {brand} if you need something else."
+        "Please contact {merchant_name} if you need something else."
     ),
     ReplyOutcome.NOT_OFFERED: (
-        "Sorry, the courier does not offer this for your parcel. Please contact {brand} if you need help."
+        "Sorry, the courier does not offer this for your parcel. Please contact {merchant_name} if you need help."
     ),
     ReplyOutcome.TOO_LATE: (
-        "Sorry, your reply came too late for this delivery. Please contact {brand} if you need help."
+        "Sorry, your reply came too late for this delivery. Please contact {merchant_name} if you need help."
     ),
 }

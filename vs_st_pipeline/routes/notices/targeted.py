@@ -33,14 +33,17 @@ from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import hinting, listing, sources_table, stages, sync
+from vs_st_pipeline.routes.notices import hinting, listing, other_readers, sources_table, stages, sync
 from vs_st_pipeline.routes.notices.account import taking
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.report import new_report
 from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
 from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED, STAGES
-from vs_st_pipeline.routes.notices.systems import GUPSHUP, SOURCES
+from vs_st_pipeline.routes.notices.systems import ESHOPBOX, GUPSHUP, SOURCES
 from vs_st_pipeline.routes.notices.words import OUT
+
+READER_SECONDS: Final = 5.0  # until a hint is looked at again whose order another route has yet to read
+PATIENCE_SECONDS: Final = 120.0  # then a whole sync takes what is staged by then
 
 
 def run_hinted(run: Run, desk: HintDesk) -> Report:
@@ -130,10 +133,13 @@ class _Targeted:
         for one in kept[MOST_RECORDS:]:
             desk.leave(one.hints)
         kept = kept[:MOST_RECORDS]
-        for one in [one for one in kept if not desk.may_ask(one.system)]:
+        for one in [one for one in kept if self._reads(one.system) and not desk.may_ask(one.system)]:
             desk.settle(one.hints, Outcome.HANDED_OVER)
             kept.remove(one)
         return kept
+
+    def _reads(self, system: str) -> bool:
+        return system == ESHOPBOX or other_readers.reads_itself(self._run.merchant, system)
 
     def _name_of(self, one: _Order) -> str | None:
         try:
@@ -147,8 +153,8 @@ class _Targeted:
             try:
                 news = sources_table.read_hinted(session, one.record, one.system)
             except KeyError:  # another route reads the system for all, and settles its own hint first (R34)
-                self._desk.settle(one.hints, Outcome.HANDED_OVER)
-                orders.remove(one)
+                if self._is_left_to_its_reader(one):
+                    orders.remove(one)
                 continue
             except PipelineError as error:
                 one.failed = error
@@ -159,6 +165,17 @@ class _Targeted:
             one.gone = news is None
             one.name = self._name_of(one)
             self._desk.note_read(one.hints[0], news=bool(news), gone=one.gone and one.name is None)
+
+    def _is_left_to_its_reader(self, one: _Order) -> bool:
+        """Leave hints until the route that reads the system has read their order; then what it has staged is taken."""
+        waited = self._desk.inbox.clock() - one.hints[0].stored_at
+        if waited < PATIENCE_SECONDS and self._desk.inbox.is_open_elsewhere(one.hints[0]):
+            self._desk.leave(one.hints, READER_SECONDS)
+            return True
+        one.name = self._name_of(one) if waited < PATIENCE_SECONDS else None
+        if one.name is None:  # it is not staged yet
+            self._desk.settle(one.hints, Outcome.HANDED_OVER)
+        return one.name is None
 
     def _answered(self, message_ids: Collection[str]) -> set[str]:
         """Return the orders whose messages these replies answer, and all that nobody has judged yet."""
@@ -234,5 +251,5 @@ def _account(run: Run, name: str) -> GupshupAccount | None:
     return next((one for one in run.merchant.section(GupshupSettings).accounts if one.inbox_name == name), None)
 
 
-HINTED: Final = Hinted(hinting.WANTS, run_hinted, hinting.hand_over, SharedHints(shared_accounts, run_shared))
+HINTED: Final[Hinted] = Hinted(hinting.WANTS, run_hinted, hinting.hand_over, SharedHints(shared_accounts, run_shared))
 """How the route takes hints."""

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, Said, TemplateSettings
-from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import (
     accounts_seen,
@@ -34,7 +33,6 @@ from vs_st_pipeline.routes.notices.quiet_hours import quiet_until
 from vs_st_pipeline.routes.notices.rendering import Missing
 from vs_st_pipeline.routes.notices.replies import UNEXPECTED
 from vs_st_pipeline.routes.notices.session import NoticesSession
-from vs_st_pipeline.routes.notices.template_fit import Template
 from vs_st_pipeline.routes.notices.words import Drop, MessageKind, ReplyOutcome, State, Wait, What
 
 CONFIRMATION: Final = "confirmation:"  # of an action, in the id of what confirms it
@@ -70,11 +68,10 @@ def answer(session: NoticesSession) -> None:
         return
     with session.run.open() as db:
         found = [*_unexpected(session, db), *_done(session, db)]
-    lists = _Lists(session)
     for one in sorted(found, key=lambda one: (one.replied_at, one.message_id)):
         if session.run.stop():
             return
-        _say(session, lists, one)
+        _say(session, one)
     _give_up_old(session)
 
 
@@ -123,7 +120,7 @@ def _account(session: NoticesSession, account_id: str) -> GupshupAccount | None:
     return next((one for one in session.gupshup.accounts if one.id == account_id), None)
 
 
-def _say(session: NoticesSession, lists: _Lists, one: Answer) -> None:
+def _say(session: NoticesSession, one: Answer) -> None:
     run = session.run
     given_up = activity.id_of(run, f"unanswered {one.notice_id}")
     with run.open() as db:
@@ -136,7 +133,7 @@ def _say(session: NoticesSession, lists: _Lists, one: Answer) -> None:
         if hold.for_good:
             _give_up(session, one, hold)
         return
-    message = _message(session, lists, one)
+    message = _message(session, one)
     if isinstance(message, Message):
         sending.send_one(session, message)
 
@@ -192,12 +189,12 @@ def _is_quiet(session: NoticesSession, db: Db, one: Answer) -> bool:
 # --- the words --------------------------------------------------------------------------------------------------------
 
 
-def _message(session: NoticesSession, lists: _Lists, one: Answer) -> Message | str:
+def _message(session: NoticesSession, one: Answer) -> Message | str:
     """Return what is sent; or why it cannot be, now."""
     with session.run.open() as db:
         value = _values(session, db, one)
     if one.said.template is not None:
-        return _of_template(session, lists, one, one.said.template, value)
+        return _of_template(session, one, one.said.template, value)
     text = rendering.fill_text(one.said.text or "", value)
     if isinstance(text, Missing) or not text.strip():
         return Wait.MISSING_VALUE
@@ -213,46 +210,17 @@ def _values(session: NoticesSession, db: Db, one: Answer) -> Callable[[str], str
     return {"merchant_name": merchant.name, "brand": settings.brand or merchant.name}.get
 
 
-class _Lists:
-    """Reads an account's templates again where its list is too old to go by (2.4), at most once in a run."""
-
-    def __init__(self, session: NoticesSession) -> None:
-        self._session = session
-        self._tried: set[str] = set()
-
-    def newest(self, account: GupshupAccount, template_id: str) -> Template | None:
-        """Return a template by a list that is young enough; None: there is none."""
-        session, store = self._session, self._session.store(account)
-        found = accounts_seen.template(store, template_id)
-        if self._is_young(found):
-            return found
-        if account.id in self._tried:
-            return None
-        self._tried.add(account.id)
-        try:
-            listing.read_now(session, account)
-        except PipelineError:
-            if session.run.stop():
-                raise
-            return None
-        found = accounts_seen.template(store, template_id)
-        return found if self._is_young(found) else None
-
-    def _is_young(self, found: Template | None) -> bool:
-        if found is None or found.read_at is None:
-            return False
-        return self._session.run.now() - found.read_at <= listing.FRESH_FOR
-
-
 def _of_template(
     session: NoticesSession,
-    lists: _Lists,
     one: Answer,
     wanted: TemplateSettings,
     value: Callable[[str], str | None],
 ) -> Message | str:
+    listing.read_if_old(session, one.account)
     store = session.store(one.account)
-    template = lists.newest(one.account, wanted.id)
+    template = accounts_seen.template(store, wanted.id)
+    if template is not None and (template.read_at is None or session.run.now() - template.read_at > listing.FRESH_FOR):
+        return Wait.TRY_LATER  # the list could not be read: what it said is too old to go by (10)
     fit = template_fit.fit(template, wanted, session.settings, pauses.template_faults(store).get(wanted.id, ()))
     if template is None or fit.fault is not None:
         return fit.fault or Wait.TEMPLATE_GONE

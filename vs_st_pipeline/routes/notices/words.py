@@ -151,6 +151,7 @@ class ActionState(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    DROPPED = "dropped"  # certainly not taken, and by its gates not to be taken any more
 
 
 class What(StrEnum):

@@ -12,7 +12,7 @@ import pytest
 from vs_st_pipeline.connectors.eshopbox import acting
 from vs_st_pipeline.connectors.eshopbox.acting import Outcome, Resolution
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
-from vs_st_pipeline.domain.errors import BadKey, NotSent, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadKey, BadSettings, Internal, KeptBack, NotSent, PipelineError, TryLater
 from vs_st_pipeline.platform.http.client import Heard
 from vs_st_pipeline.platform.settings.secrets import Secret
 
@@ -83,6 +83,9 @@ class Client:
         (Heard(200, JSON, b'{"status": "succ'), Outcome.UNKNOWN),
         (Heard(200, JSON, b"[]"), Outcome.UNKNOWN),
         (NotSent("no"), Outcome.NOT_TAKEN),
+        (KeptBack("no"), Outcome.NOT_TAKEN),
+        (BadSettings("no"), Outcome.NOT_TAKEN),
+        (Internal("no"), Outcome.UNKNOWN),
         (TryLater("no"), Outcome.UNKNOWN),
     ],
 )

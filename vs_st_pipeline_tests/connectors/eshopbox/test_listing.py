@@ -73,9 +73,7 @@ class Shop:
 
     def wanted(self) -> dict[str, str]:
         with self.run.open() as db:
-            return dict(
-                db.rows("select parcel_id, wanted_by from raw.eshopbox_known where wanted_at is not null")
-            )
+            return dict(db.rows("select parcel_id, wanted_by from raw.eshopbox_known where wanted_at is not null"))
 
     def read(self) -> None:
         """Take all for read."""
@@ -147,7 +145,7 @@ def test_pages_without_effect_are_told_unless_the_first_one_reaches_back(shop: S
     ],
 )
 def test_an_answer_that_is_no_list_says_nothing(shop: Shop, answer: Any, says: str) -> None:
-    shop.orders = lambda _wanted: answer  # type: ignore[method-assign]
+    shop.orders = lambda wanted: answer  # type: ignore[method-assign]
     with pytest.raises(BadAnswer, match=says):
         shop.walk()
     assert (shop.wanted(), shop.is_complete) == ({}, False)

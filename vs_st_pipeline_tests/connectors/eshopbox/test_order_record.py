@@ -48,7 +48,9 @@ def test_times_are_of_the_workspaces_zone(text: str | None, at: datetime | None)
     assert read_time(text, INDIA) == at
 
 
-@pytest.mark.parametrize("text", ["2026-11-29", "29-11-2026 12:00:00", "yesterday", "2026-02-30 12:00:00", 1764396000, True])
+@pytest.mark.parametrize(
+    "text", ["2026-11-29", "29-11-2026 12:00:00", "yesterday", "2026-02-30 12:00:00", 1764396000, True]
+)
 def test_what_is_no_time_is_never_guessed(text: Any) -> None:
     with pytest.raises(UnreadableTime):
         read_time(text, INDIA)

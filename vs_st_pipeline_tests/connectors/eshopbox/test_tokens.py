@@ -168,7 +168,7 @@ def test_a_process_that_dies_while_it_asks_has_asked(tmp_path: Path, clock: list
         pass
 
     one, other = Process(tmp_path, Killed()), Process(tmp_path, token("one"))  # type: ignore[arg-type]
-    one.tokens.http.post_once = lambda *_, **__: (_ for _ in ()).throw(Killed())  # type: ignore[assignment,method-assign]
+    one.tokens.http.post_once = lambda *_, **__: (_ for _ in ()).throw(Killed())  # type: ignore[method-assign]
     with pytest.raises(Killed):
         one.tokens.get()
     with pytest.raises(TryLater):

@@ -121,3 +121,15 @@ def test_no_element_of_an_array_is_lost() -> None:
     body = json.dumps([callback("message", {**REPLY, "id": str(number)}) for number in range(300)]).encode()
     assert len(body) < BODY_LIMIT
     assert len({one.event_id for one in read(body)}) == 300
+
+
+@pytest.mark.parametrize(("type_", "payload"), [("message", REPLY), ("message-event", RECEIPT), ("user-event", USER)])
+def test_what_is_shown_of_a_callback_names_nobody(type_: str, payload: Any) -> None:
+    """`vs-st inbox show`: no phone, no words, and no id of WhatsApp's, in which there is a phone."""
+    found = call(type_, {**payload, "sender": {"name": "Asha Rao"}})
+    assert HOOKS.shows is not None
+    shown = HOOKS.shows(found.kept)
+    said = json.dumps(shown)
+    assert (shown["type"], shown["payload"]["type"]) == (type_, payload["type"])
+    assert not any(word in said for word in ("9812345678", "deliver again", "Asha", "wa-1", "r-1"))
+    assert HOOKS.shows({"size": 3, "sha256": "ab"}) == {"size": 3, "sha256": "ab"}

@@ -101,6 +101,7 @@ def test_a_bad_account_keeps_its_url_and_an_unreadable_one_what_it_was(tmp_path:
     entries, bad = [brand("none")], {**HOUSE, "number": "12", "generation": 2}
     with receiving(tmp_path, entries, gupshup_accounts={"our-house": bad}) as box:
         assert [box.call(path(OURS, one), CALL).status for one in (1, 2)] == [404, 204]
+        assert any("number: expected a number in E.164" in line for line in box.lines)
         write_settings(tmp_path, entries, gupshup_accounts={"our-house": {**HOUSE, "generation": "three"}})
         time.sleep(0.3)
         assert box.call(path(OURS, 2), CALL).status == 204

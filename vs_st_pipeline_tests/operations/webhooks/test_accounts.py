@@ -36,6 +36,7 @@ def webhooks(home: Path, *words: str) -> tuple[int, str]:
     environ = {
         "VS_ST_MERCHANTS": str(home / "merchants.yaml"), "VS_ST_DATA_DIR": str(home / "data"),
         "VS_ST_PUBLIC_URL": "https://hooks.example.com", "VS_ST_HOOK_SECRET": "env:S", "S": SECRET,
+        "NO": "x", "NO_KEY": "x",
     }  # fmt: skip
     done = CliRunner().invoke(cli, ["webhooks", *words], env=environ)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -79,11 +80,11 @@ def test_r64_rotate_changes_no_file_and_says_which_lines_to_write(home: Path) ->
     code, out = webhooks(home, "rotate", "--account", "our-house", "--json")
     [entry] = json.loads(out)["merchants"]
     assert (code, entry["merchant"], entry["status"]) == (1, OURS, "waiting")
-    generation, until = entry["paste"]
-    assert generation == "generation: 2"
-    assert until.startswith("previous_until: 20")
+    pasted = yaml.safe_load("\n".join(entry["paste"]))["gupshup_accounts"]["our-house"]
+    assert pasted["generation"] == 2
+    assert pasted["previous_until"].tzinfo is not None
     assert (home / "merchants.yaml").read_bytes() == before
-    write(home, **yaml.safe_load(f"{generation}\n") | {"previous_until": until.split(": ", 1)[1]})
+    write(home, generation=2, previous_until=entry["paste"][-1].split(": ", 1)[1])
     assert read_merchants(home / "merchants.yaml", {}, secrets=False).shared[0].fault is None
 
 
@@ -93,10 +94,10 @@ def test_a_rotation_under_way_is_ended_and_not_begun_again(home: Path) -> None:
     assert "a rotation is under way" in out
     assert "generation:" not in out
     _, out = webhooks(home, "rotate", "--account", "our-house", "--now", "--json")
-    assert json.loads(out)["merchants"][0]["paste"] == ["previous_until: null"]
+    assert json.loads(out)["merchants"][0]["paste"][2:] == ["    previous_until: null"]
     came(home, proves=2)
     _, out = webhooks(home, "rotate", "--account", "our-house", "--now", "--json")
-    assert json.loads(out)["merchants"][0]["paste"] == ["generation: 3", "previous_until: null"]
+    assert json.loads(out)["merchants"][0]["paste"][2:] == ["    generation: 3", "    previous_until: null"]
 
 
 def test_an_account_is_named_by_its_id_and_alone(home: Path) -> None:
@@ -115,3 +116,16 @@ def test_r65_check_tells_of_an_account_to_whom_it_serves(home: Path) -> None:
     [merchant] = read_merchants(home / "merchants.yaml", {}, secrets=False).merchants
     assert shared_names(merchant) == []
     assert [one.name for one in systems_with_hooks(merchant)] == ["eshopbox", "gupshup"]
+
+
+def test_a_merchants_own_url_that_was_called_was_told(home: Path) -> None:
+    """Whoever can only be told by hand is known to have been once a call has come."""
+    (home / "merchants.yaml").write_text(yaml.safe_dump({"merchants": [brand("kapas", OWN)]}))
+
+    def states() -> list[str]:
+        _, out = webhooks(home, "list", "--merchant", "kapas", "--json")
+        return [hook["state"] for hook in json.loads(out)["merchants"][0]["hooks"]]
+
+    assert states() == ["unproven", "unproven"]
+    Inbox(home / "data").put([Arrival("kapas", "gupshup", Call("receipt"), ("notices",), "2026-03-01")])
+    assert states() == ["unproven", "told"]

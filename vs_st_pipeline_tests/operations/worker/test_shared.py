@@ -11,6 +11,7 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadKey, PipelineError
 from vs_st_pipeline.domain.hints import WHOLE, Call, Outcome, is_account, name_of_account
 from vs_st_pipeline.domain.report import FAILED, OK, Report
+from vs_st_pipeline.operations.fleet.hints import look
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.worker.roster import pairs_of, timed_of
 from vs_st_pipeline.pipeline.hinted import HintDesk, SharedHints
@@ -106,3 +107,13 @@ def test_an_account_is_worked_on_while_one_of_its_merchants_is_on(world: World) 
 def test_a_worker_of_one_merchant_takes_its_account_alone(world: World) -> None:
     merchants = read_merchants(world.settings, {}).merchants
     assert pairs_of(merchants, ["two"])[OURS, KEPT.name][0].id == "two"
+
+
+def test_where_no_worker_is_a_run_is_started_for_an_account(world: World) -> None:
+    """R13: `inbox_watch` is the fallback for accounts, too, although they have had no whole sync."""
+    call(world, PERSON)
+    world.clock.now += 30
+    environ = {"VS_ST_MERCHANTS": str(world.settings), "VS_ST_DATA_DIR": str(world.data)}
+    assert (OURS, KEPT.name) in look(environ, routes.ROUTES, world.inbox).due
+    world.settings.write_text(world.settings.read_text().replace('"name"', '"enabled": false, "name"'))
+    assert (OURS, KEPT.name) not in look(environ, routes.ROUTES, world.inbox).due

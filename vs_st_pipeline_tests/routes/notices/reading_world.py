@@ -27,7 +27,7 @@ from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks, WebhookSettings
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_lineage
-from vs_st_pipeline.routes.notices import from_eshopbox, journeys, status_map
+from vs_st_pipeline.routes.notices import eshopbox_staging, journeys, status_map
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.sandbox.scenarios.parcels_accounts import KAPASKRAFT
 from vs_st_pipeline_tests.sandbox.served import Served
@@ -119,12 +119,16 @@ class World:
 
     def read(self, **more: Any) -> OrdersRead:
         """Read what is due."""
-        with self.run().open() as db:
-            also = from_eshopbox._numbers(db, "select merchant_order from staged.journey_events where not confirmed")
-        return reading.read_due(self.run(**more), self.client(), also=also)
+        run = self.run(**more)
+        with run.keeping():
+            with run.open() as db:
+                also = eshopbox_staging.numbers_of(
+                    db, "select merchant_order from staged.journey_events where not confirmed"
+                )
+            return reading.read_due(run, self.client(), also=also)
 
     def stage(self) -> int:
-        return from_eshopbox.stage(self.run(), self.notices)
+        return eshopbox_staging.stage(self.run(), self.notices).orders
 
     def sync(self) -> OrdersRead:
         """Read and stage; nothing may go wrong."""
@@ -144,7 +148,7 @@ class World:
         """Bring hooks as they stand."""
         hints = []
         for body in bodies:
-            for call in read(encode(body)):
+            for call in read(encode(body) or b""):
                 entry = next(self._entries)
                 at = self.now.isoformat()
                 hints.append(
@@ -185,7 +189,8 @@ class World:
     def order_row(self, order: Row | str) -> Row:
         with self.run().open() as db:
             names, rows = db.columns(
-                "select * from staged.notice_orders join staged.recipients using (merchant_order) where order_number = ?",
+                """select * from staged.notice_orders join staged.recipients using (merchant_order)
+                   where order_number = ?""",
                 [_number(order)],
             )
         assert len(rows) == 1

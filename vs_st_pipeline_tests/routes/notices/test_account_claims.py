@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.routes.notices.account import claims, consents, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import MOVES, Claim, Claimed, Held, may_move
 from vs_st_pipeline.routes.notices.account.consents import Consent
@@ -234,6 +235,20 @@ def test_7_1_an_opted_out_event_that_waits_in_the_inbox_holds_it(office: Office)
 def test_7_1_another_text_in_the_inbox_holds_nothing(office: Office) -> None:
     office.reply("r1", "please stop by tomorrow")
     assert made(office.claim(message(office.account))).is_mine
+
+
+def test_7_1_who_cannot_look_into_the_inbox_claims_nothing(office: Office) -> None:
+    office.sync()
+    office.inbox.close()
+    office.inbox.path.write_bytes(b"no database at all" * 100)
+    assert why_not(office.claim(message(office.account))).reason == Wait.TRY_LATER
+
+
+def test_7_1_a_damaged_file_is_said_to_be_so(office: Office) -> None:
+    office.store().path.parent.mkdir(parents=True)
+    office.store().path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(BadSettings, match="damaged"):
+        office.claim(message(office.account))
 
 
 def test_r35_the_consent_used_is_on_the_disk_with_the_claim(office: Office) -> None:

@@ -113,7 +113,7 @@ def test_what_was_not_taken_waits_up_to_its_72_hours_and_then_is_too_late(world:
     world.at += timedelta(seconds=1)
     world.sync()
     assert len(world.eshopbox.calls) == 2
-    assert (world.outcomes(), world.states()) == (["too_late"], ["refused"])
+    assert (world.outcomes(), world.states()) == (["too_late"], ["dropped"])
     assert world.rows("select settled_by, message from synced.actions") == [("gate", "too_late")]
 
 
@@ -164,6 +164,17 @@ def test_a_key_that_is_not_accepted_fails_the_run_and_loses_nothing(world: World
 
 def _refuse() -> str:
     raise BadKey("no")
+
+
+def test_an_order_is_read_again_right_before_its_call_where_that_was_a_minute_ago(world: World) -> None:
+    world.reply()
+    session = world.session()
+    replies.judge(session)
+    world.cursor.execute("update staged.notice_orders set read_real = read_real - 61")
+    world.status(UNIT, "delivered", 50, at=world.at)
+    actions.perform(session)
+    assert world.reads == 2
+    assert (world.outcomes(), world.eshopbox.calls) == (["not_failed_now"], [])
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
@@ -374,6 +385,16 @@ def test_a_lost_database_makes_no_second_call(tmp_path: Path, monkeypatch: pytes
     assert lost.rows("select action_id, attempt from synced.actions where attempt = 1") == world.rows(
         "select action_id, attempt from synced.actions"
     )
+
+
+def test_a_date_comes_back_from_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    world.reply(message_id="m1", kind="text", text="05-03-2026", button_text=None, matched_by="phone")
+    world.sync()
+    lost = World(tmp_path, monkeypatch)
+    lost.sync()
+    columns = "action, code, deferred_date, state, sent_at"
+    assert lost.rows(f"select {columns} from synced.actions") == world.rows(f"select {columns} from synced.actions")
 
 
 def test_an_older_database_takes_the_evidences_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from vs_st_pipeline.routes.notices.activity_push import gap
 from vs_st_pipeline.routes.notices.settings import ActivitySettings
 from vs_st_pipeline.routes.notices.words import What
 from vs_st_pipeline_tests.routes.notices.replies_world import ACCOUNT, NOTICE, NOW, ORDER, PHONE, SECRET, World
+from vs_st_pipeline_tests.support.loopback import PostServer
 
 URL = "https://client.example/events"
 OK = Heard(202, {}, b"")
@@ -117,6 +118,33 @@ def test_rows_are_told_in_eshopboxs_shape_with_whose_they_are(world: World, rece
     assert len(receiver.told) == 4
 
 
+class Client(PostServer):
+    """A client's own system over a real socket: it takes the first, breaks off the second, and so on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[tuple[str, str, str]] = []
+
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> int | None:
+        self.came.append((path, headers["x-key"], json.loads(body)["eventSubType"]))
+        return 204 if len(self.came) != 2 else None
+
+
+def test_rows_are_told_over_a_real_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    told = ActivitySettings(push_url=f"{client.url}/events?a=1", push_headers={"X-Key": SECRET})
+    world = World(tmp_path, monkeypatch, activity=told)
+    _push(world)
+    _add(world, What.SENT)
+    _add(world, What.REPLY)
+    for _ in range(3):
+        _push(world)
+        world.at += timedelta(minutes=1)
+    client.close()
+    assert client.came == [("/events?a=1", "s", one) for one in ("in-queue", "customer_reply", "customer_reply")]
+    assert world.rows("select count(*) from staged.activity where pushed_at is null") == [(0,)]
+
+
 def test_rows_from_before_a_url_was_set_are_not_told(world: World, receiver: Receiver) -> None:
     _add(world)
     world.at += timedelta(minutes=1)
@@ -125,6 +153,31 @@ def test_rows_from_before_a_url_was_set_are_not_told(world: World, receiver: Rec
     _add(world, What.SENT)
     _push(world)
     assert receiver.subtypes == ["in-queue"]
+
+
+def test_what_came_while_no_url_was_set_is_not_told(world: World, receiver: Receiver) -> None:
+    _push(world)
+    url = world.notices["activity"]
+    world.notices["activity"] = ActivitySettings()
+    _push(world)
+    _add(world)
+    world.at += timedelta(minutes=1)
+    world.notices["activity"] = url
+    _push(world)
+    assert receiver.told == []
+
+
+def test_a_rebuilt_database_tells_what_was_not_told_yet(world: World, receiver: Receiver) -> None:
+    _add(world, What.HELD)
+    world.at += timedelta(minutes=1)
+    _push(world)
+    _add(world, What.SENT)
+    _push(world)
+    _add(world, What.REPLY)
+    world.cursor.execute("delete from synced.notice_facts")
+    world.at += timedelta(minutes=1)
+    _push(world)
+    assert receiver.subtypes == ["in-queue", "customer_reply"]
 
 
 def test_without_a_url_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:

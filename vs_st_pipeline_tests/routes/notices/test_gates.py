@@ -74,4 +74,4 @@ def test_the_first_closed_gate_names_the_outcome() -> None:
 
 
 def test_after_a_refused_action_another_tap_may_act() -> None:
-    assert set(ActionState) - TAKEN == {ActionState.REFUSED, ActionState.WAITING}
+    assert set(ActionState) - TAKEN == {ActionState.REFUSED, ActionState.WAITING, ActionState.DROPPED}

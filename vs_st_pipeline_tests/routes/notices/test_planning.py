@@ -119,24 +119,36 @@ def test_a_dry_run_leaves_no_evidence(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(EvidenceFile.of(world.session().run).read()) == []
 
 
-def test_a_targeted_run_judges_its_orders_alone_and_enables_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(tmp_path, monkeypatch)
-    world.more = {"notifications": {}}
-    world.begin()
-    world.more = {}
-    world.at -= 2 * HOUR
-    world.only = frozenset({"eshopbox:1"})
-    world.plan()
-    assert world.db.value("select count(*) from synced.notice_facts where name like 'enabled%'") == 0
-    world.only = None
-    world.plan()
-    world.at += 2 * HOUR
+def test_a_targeted_run_judges_its_orders_alone(world: World) -> None:
     world.only = frozenset({"eshopbox:1"})
     world.parcel(1)
     world.parcel(2)
     world.plan()
+    assert world.verdicts() == {"KK1 packed": "due"}
+
+
+def test_whatever_run_first_sees_a_status_enabled_notes_since_when(world: World) -> None:
+    world.more = {"notifications": {}}
+    world.plan()
+    world.more = {}
+    world.only = frozenset({"eshopbox:1"})
+    world.plan()
+    world.at += 2 * HOUR
+    world.parcel(1)
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": "due"}
+
+
+def test_a_status_is_told_from_the_begin_of_the_run_that_saw_it_enabled(world: World) -> None:
+    world.more = {"notifications": {}}
+    world.plan()
+    world.more = {}
+    session = world.session()
+    world.at += HOUR  # it reads for an hour
+    world.list_templates()
+    world.order()
+    world.event(ago=30 * MINUTE)
+    planning.plan(session)
     assert world.verdicts() == {"KK1 packed": "due"}
 
 
@@ -324,7 +336,8 @@ def test_the_cap_counts_the_claims_of_all_merchants(world: World) -> None:
     with store.write() as db:
         for i in range(6):
             db.execute(
-                """insert into claims (notice_id, kind, merchant, phone_hash, state, tries, claimed_at, real, pid, changed)
+                """insert into claims (notice_id, kind, merchant, phone_hash, state, tries, claimed_at, real, pid,
+                       changed)
                    values (?, 'notice', 'other', ?, 'delivered', 1, ?, 0, 0, 1)""",
                 [f"n_{i}", store.hashed(PHONE), (NOW - HOUR).isoformat()],
             )
@@ -338,7 +351,8 @@ def test_the_cap_counts_the_claims_of_all_merchants(world: World) -> None:
 
 def test_a_house_account_uses_its_own_template(world: World) -> None:
     house = GupshupAccount.model_construct(**{
-        **CLIENT.__dict__, "id": "house", "kind": "house", "templates": {"delivered": WANTED}, "charges_confirmed": True,
+        **CLIENT.__dict__, "id": "house", "kind": "house", "templates": {"delivered": WANTED},
+        "charges_confirmed": True,
     })  # fmt: skip
     world.accounts = (house, CLIENT)
     world.parcel()

@@ -11,8 +11,11 @@ import pytest
 
 from vs_st_pipeline.domain.errors import BadKey, TryLater
 from vs_st_pipeline.routes.notices import replies
-from vs_st_pipeline.routes.notices.messages import notice_id
-from vs_st_pipeline_tests.routes.notices.replies_world import NOTICE, PHONE, SENT, UNIT, World
+from vs_st_pipeline.routes.notices.account import claims
+from vs_st_pipeline.routes.notices.messages import Message, notice_id
+from vs_st_pipeline.routes.notices.settings import Cap
+from vs_st_pipeline.routes.notices.words import MessageKind
+from vs_st_pipeline_tests.routes.notices.replies_world import ACCOUNT, NOTICE, PHONE, SENT, UNIT, World
 
 SECOND = notice_id("kk", UNIT, "failed_delivery", 2)
 
@@ -160,6 +163,19 @@ def test_who_got_the_earlier_message_alone_does_not_answer_the_newest(world: Wor
     world.reply(notice_id=NOTICE)
     world.sync()
     assert world.outcomes() == ["other_phone"]
+
+
+@pytest.mark.parametrize(("phone", "outcome"), [(PHONE, "action"), ("+919810000007", "other_phone")])
+def test_a_ledger_that_was_refilled_asks_the_accounts_claims_whose_message_it_was(
+    world: World, phone: str, outcome: str
+) -> None:
+    world.cursor.execute("update synced.notices set destination = null")
+    store = world.session().store(ACCOUNT)
+    message = Message(NOTICE, MessageKind.NOTICE, ACCOUNT, PHONE, "text", status="failed_delivery")
+    claims.claim(store, message, now=SENT, cap=Cap(), is_stop=lambda _: False, inbox=None)
+    world.reply(phone=phone)
+    world.sync()
+    assert world.outcomes() == [outcome]
 
 
 def test_a_message_that_certainly_did_not_go_out_is_not_the_newest(world: World) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from vs_st_pipeline.domain.errors import BadKey, BadRecord, BadSettings, PipelineError, TryLater
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.routes.notices import sending
+from vs_st_pipeline.routes.notices import desk, sending
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.planning import Verdict
 from vs_st_pipeline.routes.notices.words import State
@@ -261,7 +261,7 @@ def test_a_verdict_holds_for_a_second_and_of_one_order_for_one_message(
     rig.due(5)
     rig.message(6, merchant_order="eshopbox:5")
     now = time.monotonic()
-    monkeypatch.setattr(sending, "monotonic", lambda: now)
+    monkeypatch.setattr(desk, "monotonic", lambda: now)
     assert send(rig).accepted == 6
     assert rig.judged == [["n_1", "n_2"], ["n_3", "n_4", "n_5"], ["n_6"]]
 
@@ -270,7 +270,7 @@ def test_a_verdict_holds_for_a_second_and_of_one_order_for_one_message(
     for number in range(11, 16):
         rig.message(number)
     times = iter(range(1000))
-    monkeypatch.setattr(sending, "monotonic", lambda: float(next(times)))
+    monkeypatch.setattr(desk, "monotonic", lambda: float(next(times)))
     assert send(rig).accepted == 5
     assert rig.judged[1:] == [["n_12"], ["n_13", "n_14"], ["n_14"], ["n_15"]]
 

@@ -23,7 +23,7 @@ PLACES = {
     "request:1": ("unknown", 0),
     "answer:1": ("unknown", 1),
     "answered:1": DONE,
-    "ledger:2": DONE,  # the first has written `sending`
+    "ledger:1": DONE,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from vs_st_pipeline_tests.support.notices import Scene, phone_of
@@ -30,7 +32,7 @@ def test_7_3_a_send_that_goes_wrong_is_never_made_twice(
     alone: Scene,
     monkeypatch: pytest.MonkeyPatch,
     fault: str,
-    how: dict[str, int],
+    how: dict[str, Any],
     taken: bool,
     then: tuple[str, str | None],
     ends: str,

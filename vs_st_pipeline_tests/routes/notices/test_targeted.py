@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.routes.notices import sources_table, targeted
 from vs_st_pipeline_tests.support.notices import HOUSE, KAPASKRAFT, MITTI_HOME, Record, Scene, phone_of
 
 FAILED = "failed_delivery"
@@ -128,3 +129,80 @@ def test_callbacks_of_an_account_wait_for_no_first_sync_and_nobody_who_left_is_t
     [report] = worked(scene)
     assert report["merchant"] == ACCOUNT
     assert [one for one in hints(scene) if one[0] == "gupshup"] == []
+
+
+def test_r34_a_hint_waits_until_the_route_that_reads_the_system_has_settled_its_own(
+    alone: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = alone
+    scene.settings()
+    order = scene.order()
+    scene.based()
+
+    def read_by_another(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(sources_table, "read_hinted", read_by_another)
+    scene.advance(order, "packed")
+    scene.hook(order)
+    scene.inbox.ask(
+        """insert into hints (entry, merchant, route, system, kind, record, stored_at, state)
+           select entry, merchant, 'another', system, kind, record, stored_at, 'working' from hints limit 1"""
+    )
+    [report] = worked(scene)
+    assert report["calls"]["eshopbox"] == 0
+    assert {one[2:] for one in hints(scene)} == {("waiting", None), ("working", None)}
+    assert set(scene.inbox.ask("select not_before > stored_at, tries from hints where state = 'waiting'")) == {(1, 0)}
+    scene.inbox.ask("update hints set state = 'done' where route = 'another'")
+    scene.inbox.ask("update hints set not_before = 0")
+    worked(scene)
+    assert {one[2:] for one in hints(scene)} == {("done", "unchanged"), ("done", None)}
+
+
+def test_an_order_that_cannot_be_read_waits_for_another_try_and_callbacks_are_kept(alone: Scene) -> None:
+    """H30, R40: its hint alone."""
+    scene = alone
+    scene.based()
+    order = told_of_a_failure(scene)
+    scene.eshopbox.set_fault("500", scene.merchant, count=20, path_regex="order")
+    scene.advance(order, "out_for_delivery")
+    scene.hook(order)
+    scene.callbacks()
+    scene.inbox.ask("update hints set stored_at = stored_at - 100 where state = 'waiting'")
+    scene.inbox.ask("delete from records")
+    scene.inbox.close()
+    [report] = scene.worked("--merchant", scene.merchant)
+    assert (report["synced"]["read"], report["synced"]["accepted"]) == (1, 0), report
+    assert scene.waiting() == {"order": 1}
+    assert scene.inbox.ask("select error, tries from hints where state = 'waiting'") == [("try_later", 1)]
+    assert scene.of_account("select state from claims") == [{"state": "read"}]
+
+
+@pytest.mark.slow
+def test_a_kill_between_the_accounts_file_and_the_hint_loses_nobodys_answer(
+    alone: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = alone
+    scene.merchant = MITTI_HOME
+    scene.based()
+    order = told_of_a_failure(scene)
+    scene.reply(phone_of(order), "button", button="Reattempt delivery")
+
+    def power_goes(name: str) -> None:
+        if name == "callbacks kept":
+            raise RuntimeError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(targeted, "failpoint", power_goes)
+        scene.inbox.ask("update hints set stored_at = stored_at - 10 where state = 'waiting'")
+        scene.inbox.close()
+        [report] = scene.worked("--merchant", scene.merchant)
+    assert report["error"]["kind"] == "internal"
+    assert [one for one in hints(scene) if one[0] == "gupshup"] == []
+    assert {one[2] for one in hints(scene, ACCOUNT)} == {"waiting"}
+    scene.inbox.ask("update hints set not_before = 0")
+    [report] = worked(scene)
+    assert (report["merchant"], hints(scene)[-1][1:3]) == (ACCOUNT, ("answered", "waiting"))
+    [report] = worked(scene)
+    assert report["synced"]["actions_done"] == 1
+    assert len(scene.resolutions()) == 1

@@ -190,7 +190,7 @@ def test_nobody_is_answered_by_an_account_whose_charges_are_not_confirmed(
     assert sent.messages == []
     world.notices["accounts"] = (CONFIRMED,)
     _answer(world)
-    assert sent.texts == [STANDARD[ReplyOutcome.NOT_UNDERSTOOD].replace("{brand}", "KapasKraft")]
+    assert sent.texts == [STANDARD[ReplyOutcome.NOT_UNDERSTOOD].replace("{merchant_name}", "KapasKraft")]
 
 
 def test_who_has_opted_out_is_not_answered_but_his_button_acts(
@@ -294,28 +294,33 @@ def test_what_certainly_did_not_leave_is_sent_again_while_its_day_lasts(
     assert world.rows("select state, reason from synced.notices where kind = 'exception'") == [("dropped", "stale")]
 
 
-def test_a_template_as_an_answer_needs_a_list_that_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Sent
+@pytest.mark.parametrize(
+    ("age", "columns", "goes"),
+    [
+        (timedelta(minutes=15), {}, True),
+        (timedelta(minutes=15, seconds=1), {}, False),
+        (timedelta(0), {"status": "PAUSED"}, False),
+        (timedelta(0), {"template_id": "another"}, False),
+        (timedelta(0), {"data": "Call {{1}}"}, False),
+    ],
+)
+def test_a_template_as_an_answer_has_to_fit_by_a_young_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Sent, age: timedelta, columns: dict[str, str], goes: bool
 ) -> None:
     own = Unexpected(enabled=True, template=TemplateSettings(id="t9", params=()))
     world = _world(tmp_path, monkeypatch, unexpected=own)
-    reads: list[str] = []
-
-    def read_now(session: NoticesSession, account: GupshupAccount) -> None:
-        reads.append(account.id)
-        with session.store(account).write() as file:
-            file.execute(
-                """insert or replace into templates (template_id, status, category, type, data, read_at)
-                   values ('t9', 'APPROVED', 'UTILITY', 'TEXT', 'Please call us', ?)""",
-                (session.run.now().isoformat(),),
-            )
-
-    monkeypatch.setattr(listing, "read_now", read_now)
+    asked: list[str] = []
+    monkeypatch.setattr(listing, "read_if_old", lambda _, account: asked.append(account.id))
+    row = {"template_id": "t9", "status": "APPROVED", "category": "UTILITY", "type": "TEXT", "data": "Please call us"}
+    with world.session().store(ACCOUNT).write() as file:
+        file.execute(
+            "insert into templates (template_id, status, category, type, data, read_at) values (?, ?, ?, ?, ?, ?)",
+            [*(row | columns).values(), (NOW - age).isoformat()],
+        )
     world.reply("What?")
-    world.reply(kind="media")
     _answer(world)
-    assert [(one.template_id, one.text) for one in sent.messages] == [("t9", "Please call us")] * 2
-    assert reads == [ACCOUNT.id]
+    assert [(one.template_id, one.text) for one in sent.messages] == [("t9", "Please call us")] * goes
+    assert asked == [ACCOUNT.id]
 
 
 def test_a_dry_run_answers_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Sent) -> None:

@@ -24,6 +24,7 @@ from vs_st_pipeline.routes.notices import activity, ledger
 from vs_st_pipeline.routes.notices.account import claim_rows
 from vs_st_pipeline.routes.notices.account.claim import Claim
 from vs_st_pipeline.routes.notices.account.store import NUMBER, AccountStore, about
+from vs_st_pipeline.routes.notices.activity_bulk import Entry, add_all
 from vs_st_pipeline.routes.notices.report import NoticesReport
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.words import Noted, ReplyOutcome, State, What
@@ -135,47 +136,82 @@ class _Counts:
 
 def _copy(db: Db, run: Run, account: GupshupAccount, part: Part) -> _Counts:
     counts = _Counts()
-    for claim in part.claims:
-        had_failed = db.value("select code is not null from synced.notices where notice_id = ?", [claim.notice_id])
-        move = ledger.from_claim(db, run, claim, account)
-        counts.moves.append(move)
-        counts.after_failed += bool(had_failed) and move.moved and move.after in (State.DELIVERED, State.READ)
-    for row in part.receipts:
-        _copy_receipt(db, run, account, row, counts)
+    if part.claims:
+        failed = _had_failed(db, part.claims)
+        counts.moves = ledger.from_claims(db, run, part.claims, account)
+        counts.after_failed = sum(
+            move.moved and move.notice_id in failed and move.after in (State.DELIVERED, State.READ)
+            for move in counts.moves
+        )
+    if part.receipts:
+        _copy_receipts(db, run, account, part.receipts, counts)
     for row in part.replies:
         _copy_reply(db, run, account, row, counts)
-    for row in part.consents:
-        _copy_consent(db, account, row)
+    if part.consents:
+        _copy_consents(db, account, part.consents)
     return counts
 
 
-def _copy_receipt(db: Db, run: Run, account: GupshupAccount, row: sqlite3.Row, counts: _Counts) -> None:
-    if db.value("select 1 from staged.receipts where account = ? and key = ?", [account.id, row["key"]]):
-        return
-    first = not db.value(
-        "select 1 from staged.receipts where notice_id = ? and type = ?", [row["notice_id"], row["type"]]
-    )
-    _insert(db, "staged.receipts", {"account": account.id, **_values(row, _RECEIPT)})
-    counts.receipts += 1
-    if first and row["type"] in _COUNTED:  # a message counts once as each (rulings, notices 15)
-        counts.words.append(row["type"])
-    if row["type"] == FAILED and row["code"] in _WANT_OPT_IN:
-        db.execute(
-            "insert or ignore into synced.notice_notes values (?, ?, ?)",
-            [Noted.WANTS_OPT_IN, row["notice_id"], run.now()],
+def _had_failed(db: Db, claims: Sequence[Claim]) -> set[str]:
+    with db.batch({"notice_id": [one.notice_id for one in claims]}) as batch:
+        rows = db.rows(
+            f"""select notice_id from synced.notices join {batch} using (notice_id)
+                where state = 'failed' or (state = 'waiting' and reason = 'retry')"""
         )
-    activity.add(
-        db,
-        run,
-        What.RECEIPT,
-        merchant_order=_order_of(db, row["notice_id"]),
-        notice_id=row["notice_id"],
-        message_id=row["gs_id"],
-        account_kind=account.kind,
-        number=account.number,
-        key=f"receipt {account.id} {row['key']}",
-        detail={"type": row["type"], "at": row["at"], "code": row["code"]},
-    )
+    return {row[0] for row in rows}
+
+
+def _copy_receipts(db: Db, run: Run, account: GupshupAccount, rows: Sequence[sqlite3.Row], counts: _Counts) -> None:
+    with db.batch({name: [row[name] for row in rows] for name in _RECEIPT}) as batch:
+        news = {
+            row[0] for row in db.rows(
+                f"""select key from {batch} anti join
+                    (select key from staged.receipts where account = $account) using (key)""",
+                {"account": account.id},
+            )
+        }  # fmt: skip
+        told = set(
+            db.rows(
+                f"""select r.notice_id, r.type from staged.receipts as r
+                    semi join {batch} as b on b.notice_id = r.notice_id"""
+            )
+        )
+        orders = dict(
+            db.rows(
+                f"select notice_id, merchant_order from synced.notices as n semi join {batch} as b using (notice_id)"
+            )
+        )
+        names = ", ".join(f'"{name}"' for name in _RECEIPT)
+        typed = ", ".join('b."at"::timestamp' if name == "at" else f"b.{name}" for name in _RECEIPT)
+        db.execute(
+            f"""insert into staged.receipts (account, {names}) select $account, {typed} from {batch} as b
+                anti join (select key from staged.receipts where account = $account) using (key)""",
+            {"account": account.id},
+        )
+    entries = []
+    for row in rows:
+        if row["key"] not in news:
+            continue
+        counts.receipts += 1
+        if row["type"] in _COUNTED and (row["notice_id"], row["type"]) not in told:
+            told.add((row["notice_id"], row["type"]))  # a message counts once as each (rulings, notices 15)
+            counts.words.append(row["type"])
+        if row["type"] == FAILED and row["code"] in _WANT_OPT_IN:
+            note = [Noted.WANTS_OPT_IN, row["notice_id"], run.now()]
+            db.execute("insert or ignore into synced.notice_notes values (?, ?, ?)", note)
+        entries.append(
+            Entry(
+                What.RECEIPT,
+                f"receipt {account.id} {row['key']}",
+                merchant_order=orders.get(row["notice_id"]),
+                notice_id=row["notice_id"],
+                message_id=row["gs_id"],
+                account_kind=account.kind,
+                number=account.number,
+                detail={"type": row["type"], "at": row["at"], "code": row["code"]},
+            )
+        )
+    add_all(db, run, entries)
 
 
 def _copy_reply(db: Db, run: Run, account: GupshupAccount, row: sqlite3.Row, counts: _Counts) -> None:
@@ -202,18 +238,19 @@ def _copy_reply(db: Db, run: Run, account: GupshupAccount, row: sqlite3.Row, cou
         )
 
 
-def _copy_consent(db: Db, account: GupshupAccount, row: sqlite3.Row) -> None:
-    values = {
-        "phone": row["phone"], "account": account.id, "source": row["source"], "at": datetime.fromisoformat(row["at"]),
-        "state": row["state"], "merchant_order": row["merchant_order"] or None, "evidence": row["evidence"],
-    }  # fmt: skip
-    known = db.row(
-        """select 1 from staged.consents where phone = ? and account = ? and source = ? and "at" = ? and state = ?
-           and merchant_order is not distinct from ?""",
-        [values[name] for name in ("phone", "account", "source", "at", "state", "merchant_order")],
-    )
-    if known is None:
-        _insert(db, "staged.consents", values)
+def _copy_consents(db: Db, account: GupshupAccount, rows: Sequence[sqlite3.Row]) -> None:
+    names = ("phone", "source", "at", "state", "merchant_order", "evidence")
+    with db.batch({name: [row[name] or None for row in rows] for name in names}) as batch:
+        db.execute(
+            f"""insert into staged.consents (phone, account, source, "at", state, merchant_order, evidence)
+                select b.phone, $account, b.source, b."at"::timestamp, b.state, b.merchant_order, b.evidence
+                from {batch} as b where not exists (
+                    select 1 from staged.consents as c
+                    where (c.phone, c.account, c.source, c."at", c.state)
+                        = (b.phone, $account, b.source, b."at"::timestamp, b.state)
+                      and c.merchant_order is not distinct from b.merchant_order)""",
+            {"account": account.id},
+        )
 
 
 def copy_templates(session: NoticesSession, account: GupshupAccount) -> None:

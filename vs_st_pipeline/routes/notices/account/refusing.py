@@ -14,7 +14,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.gupshup import callbacks
 from vs_st_pipeline.connectors.gupshup.names import CALLBACK, CONSENT, REPLY
-from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
 from vs_st_pipeline.routes.notices.account import consents, pauses
 from vs_st_pipeline.routes.notices.account.claim import COUNTS_NOT, Held
 from vs_st_pipeline.routes.notices.account.store import AccountStore
@@ -73,7 +73,11 @@ def _stop_waits(asked: Asked) -> Held | None:
     inbox = asked.inbox
     if inbox is None or not inbox.exists:
         return None
-    for hint in inbox.open_of(asked.store.account.inbox_name, NAME, GUPSHUP, (REPLY, CONSENT)):
+    try:
+        hints = inbox.open_of(asked.store.account.inbox_name, NAME, GUPSHUP, (REPLY, CONSENT))
+    except UNUSABLE:  # who cannot look does not write
+        return Held(Wait.TRY_LATER)
+    for hint in hints:
         if callbacks.opt_out_in(hint.kept.get(CALLBACK), asked.is_stop) == asked.message.phone:
             return Held(Wait.OPTED_OUT, rule=8)
     return None
@@ -100,6 +104,8 @@ def _over_tier(asked: Asked) -> Held | None:
     if most is None or asked.message.template_id is None:
         return None
     since = [(asked.now - A_DAY).isoformat()]
+    if asked.db.execute("select count(*) from claims where claimed_at > ?", since).fetchone()[0] < most:
+        return None  # of whomever they are: to tell people apart takes longer than the claim itself
     which = f"claimed_at > ? and template_id is not null and state not in ({_UNCOUNTED})"
     known = asked.db.execute(
         f"select 1 from claims where {which} and phone_hash = ? limit 1", [*since, asked.phone_hash]

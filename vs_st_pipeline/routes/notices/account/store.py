@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
-from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.domain.errors import BadSettings, TryLater
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import Timeout, file_lock
@@ -158,14 +158,25 @@ class AccountStore:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
                 _on_disk(self.path.parent)
         db = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
+        try:
+            self._prepare(db)
+        except sqlite3.DatabaseError as error:
+            db.close()
+            if isinstance(error, sqlite3.OperationalError):  # busy, or no room
+                raise
+            raise BadSettings(
+                f"{self.path} is damaged: stop all processes and move it away; what lies beside it makes it again"
+            ) from error
+        self._threads.db, self._threads.of = db, (os.getpid(), _inode(self.path))
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
         db.row_factory = sqlite3.Row
         _patiently(db, "pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
         db.execute("pragma secure_delete = on")
         if db.execute("pragma user_version").fetchone()[0] < len(STEPS):
             self._bring_forward(db)
-        self._threads.db, self._threads.of = db, (os.getpid(), _inode(self.path))
-        return db
 
     def _bring_forward(self, db: sqlite3.Connection) -> None:
         db.execute("begin immediate")
