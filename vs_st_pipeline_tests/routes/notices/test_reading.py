@@ -16,6 +16,7 @@ from vs_st_pipeline.connectors.eshopbox import stored
 from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
 from vs_st_pipeline.connectors.eshopbox.setup import SETUP
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, TryLater
+from vs_st_pipeline.routes.notices import from_eshopbox
 from vs_st_pipeline.routes.notices.words import Basis
 from vs_st_pipeline.sandbox.eshopbox.server import Eshopbox
 from vs_st_pipeline_tests.routes.notices.reading_world import Fast, Row, World
@@ -474,6 +475,28 @@ def test_a_hook_of_another_workspace_is_foreign(world: World) -> None:
     world.read()
     world.bring({**body, "accountSlug": "somebody-else"})
     assert world.rows("select bad from raw.eshopbox_hooks order by seq") == [(None,), ("foreign",)]
+
+
+@pytest.mark.parametrize(
+    ("where", "header", "tracking", "says"),
+    [
+        ("item", "x-api-key", "trackingID", []),
+        ("item", "x-api-key", "none", ["no parcel that was read has a tracking id"]),
+        ("none", "x-api-key", "trackingID", ["what hooks say is announced"]),
+        ("none", None, "trackingID", ["nothing but `created` is announced"]),
+    ],
+)
+def test_what_the_workspace_does_not_show_is_told(
+    world: World, where: str, header: str | None, tracking: str, says: list[str]
+) -> None:
+    switched(world, status_in_detail=where, tracking_key=tracking)
+    world.proof = header
+    assert from_eshopbox.doubts(world.run()) == []  # nothing was read yet
+    world.advance(world.order(), "dispatched")
+    world.sync()
+    found = from_eshopbox.doubts(world.run())
+    assert len(found) == len(says)
+    assert all(one in text for one, text in zip(says, found, strict=True))
 
 
 # --- failed deliveries ----------------------------------------------------------------------------------------------

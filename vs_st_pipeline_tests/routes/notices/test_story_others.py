@@ -88,6 +88,8 @@ def test_without_route_orders_both_systems_are_read_here(winery: Parcels) -> Non
     order, phone = _placed(winery)
     winery.synced_route("orders")
     winery.told_of(without=["orders"])
+    check = winery.run("check", "--merchant", winery.merchant, "--route", "notices", "--json")
+    assert (check.exit_code, check.of(winery.merchant)["errors"]) == (0, []), check
     _synced(winery, orders=False)
     winery.scan(order)
     _synced(winery, orders=False)
