@@ -15,8 +15,8 @@ from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed, may_move
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, RAVI, Office, PowerCut, message
 
-SAMPLE = 2
-STEPS = 40
+SAMPLE = 1
+STEPS = 30
 
 
 class Life:
@@ -42,8 +42,9 @@ class Life:
         what, merchant = self.random.choice(self.whats)
         office, run = self.office, self.office.run(merchant)
         with run.open() as db, db.transaction():
-            if not ledger.about_to_send(db, run, what):
-                return
+            may = ledger.about_to_send(db, run, what)
+        if not may and self.random.random() < 0.5:  # else as one who knows nothing of it, with an older database
+            return
         found = office.claim(what, merchant)
         if not isinstance(found, Claim):
             with run.open() as db, db.transaction():
@@ -141,7 +142,7 @@ def reachable(before: str, after: str) -> bool:
     return after in seen
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(24))
 def test_12_1_nothing_is_sent_twice_and_no_state_falls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
