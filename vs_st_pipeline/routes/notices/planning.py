@@ -229,7 +229,7 @@ def _must_be_read(session: NoticesSession, source: str, read_at: datetime, read_
     if source != ESHOPBOX:
         return False
     old = session.run.now() - read_at > READ_AGAIN
-    return old or (read_real is not None and time.time() - read_real > READ_AGAIN.total_seconds())
+    return old or (read_real is not None and abs(time.time() - read_real) > READ_AGAIN.total_seconds())
 
 
 def _message(found: Candidate, account: AccountNow) -> Message:
