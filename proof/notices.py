@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from proof.forks import Ended, Forks
+from proof.notices_lives import Life
 from proof.route_trials import RouteFigures, box_of, forks, free_leases, more_forks, unit, units_of_kills, units_of_lies
 from proof.units import Proof, Unit
 from proof.world import Finding
@@ -52,6 +53,7 @@ from vs_st_pipeline_tests.support.notices_worlds import ENABLED, NOTHING_GOES, S
 from vs_st_pipeline_tests.support.pairs import all_pairs
 
 PLACE_PARTS, RANDOM_UNITS, RANDOM_EACH = 20, 15, 10
+LIVES, LIVES_EACH = 60, 3
 FIRST, TOLD, ANSWERED, RETRIED, HINTED = "a first sync", "parcels", "answers", "a retry", "a hook"
 CASES = (FIRST, TOLD, ANSWERED, RETRIED, HINTED)
 STYLES = tuple(SWITCHES[GUPSHUP]["receipt_style"])
@@ -133,6 +135,22 @@ def _scene(**more: Any) -> Iterator[Scene]:
             yield scene
         finally:
             scene.inbox.close()
+
+
+def by_chance(figures: Notices, first: int) -> None:
+    """Live through lives made by chance.
+
+    Raises:
+        Finding: something was told that may not be.
+    """
+    for seed in range(first, first + LIVES_EACH):
+        with _scene() as scene, hurrying():
+            life = Life(scene, seed)
+            wrong = life.live()
+            figures.worlds["a life made by chance"] += 1
+            figures.taken += len(scene.sends())
+        if wrong:
+            raise Finding(f"seed {seed}: {' '.join(life.acts)}", wrong)
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
@@ -508,6 +526,7 @@ def units() -> list[Unit]:
     ]
     return [
         *(unit(Notices, name, trials) for name, trials in worlds),
+        *(unit(Notices, f"lives {n}", partial(by_chance, first=n * LIVES_EACH)) for n in range(LIVES // LIVES_EACH)),
         *units_of_kills(Notices, CASES, PLACE_PARTS, at_places, RANDOM_UNITS, RANDOM_EACH, at_moments),
         *units_of_lies(Notices, READS, LIES, lie),
     ]

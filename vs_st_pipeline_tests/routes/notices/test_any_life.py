@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,11 +22,21 @@ from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.journey import Event, Fact, events_of
 from vs_st_pipeline.routes.notices.judged import Recipient, Told
 from vs_st_pipeline.routes.notices.rules import judge
-from vs_st_pipeline.routes.notices.settings import QuietHours
+from vs_st_pipeline.routes.notices.settings import NotificationSettings, QuietHours
 from vs_st_pipeline.routes.notices.terms import Terms
 from vs_st_pipeline.routes.notices.words import State
 from vs_st_pipeline_tests.routes.notices import test_rules
-from vs_st_pipeline_tests.routes.notices.test_rules import HOUR, KEYS, MINUTE, PHONE, REAL, STATUSES, UNIT, account
+from vs_st_pipeline_tests.routes.notices.test_rules import (
+    HOUR,
+    KEYS,
+    MINUTE,
+    PHONE,
+    REAL,
+    STATUSES,
+    UNIT,
+    WANTED,
+    account,
+)
 
 WORDS = (
     "packed", "ready_to_ship", "dispatched", "intransit", "out_for_delivery", "failed_delivery", "delivered", "rto",
@@ -44,6 +54,8 @@ NIGHTS = (
 QUIET = (
     (time(21), time(8)), (time(23, 30), time(1, 30)), (time(1, 30), time(2, 30)), (time(2), time(3)), (time(0), time(2))
 )  # fmt: skip
+MAX_AGES = {key: timedelta(hours=hours) for key, hours in zip(KEYS, (12, 1, 3, 6, 24), strict=True)}
+"""By status: short ones, so that much of what is heard late is too old."""
 FIRST_SYNC = -24 * 60  # minutes from the middle
 CONSENTS = (("start_word", "in"), ("stop_word", "out"), ("gupshup_event", "in"), ("gupshup_event", "out"),
             ("code_1012", "out"), ("operator", "in"))  # fmt: skip
@@ -106,7 +118,8 @@ class Life:
         start, end = self.said["quiet"]
         hours = QuietHours(start=start, end=end)
         opt_in = ("eshopbox_flag", "gupshup_event")
-        self.settings = test_rules.settings(quiet_hours=hours, opt_in=opt_in)
+        told = {key: NotificationSettings(enabled=True, template=WANTED, max_age=age) for key, age in MAX_AGES.items()}
+        self.settings = test_rules.settings(quiet_hours=hours, opt_in=opt_in, notifications=told)
         heard = [
             (self.at(true + later), word, self.at(true), by_hook, timed)
             for word, true, laters, by_hook, timed in self.said["heard"]
