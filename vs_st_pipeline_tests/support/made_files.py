@@ -1,7 +1,7 @@
 """Makes each new file of a merchant as a copy of one that was made before: making one costs 70 ms, a copy 1 ms.
 
-The first file of a layout is made by the real thing, once per process, and is what `migrate` has left: but for the times
-in `schema_version` every file of a layout is the same. Tests about the making itself do without this (`OWN`).
+The first file of a layout is made by the real thing, once per process, and is what `migrate` has left: but for the
+times in `schema_version` every file of a layout is the same. Tests about the making itself do without this (`OWN`).
 """
 
 from __future__ import annotations

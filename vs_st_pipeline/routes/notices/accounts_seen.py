@@ -131,16 +131,16 @@ def told(session: NoticesSession, merchant_order: str) -> list[Told]:
                 "select * from claims where merchant = ? and merchant_order = ? and kind = ?",
                 [store.merchant, merchant_order, MessageKind.NOTICE],
             ).fetchall()
-        found += [_told(row) for row in rows]
+        found += [_told(row, account.id) for row in rows]
     return found
 
 
-def _told(row: sqlite3.Row) -> Told:
+def _told(row: sqlite3.Row, account: str) -> Told:
     accepted = _time(row["accepted_at"])
     return Told(
         row["notice_id"], row["unit_key"], row["status"], row["occurrence"],
         str(_STATES.get(row["state"], row["state"])), accepted or _time(row["claimed_at"]), accepted,
-        _time(row["retry_at"]),
+        _time(row["retry_at"]), account if accepted is not None or row["retries"] else None,
     )  # fmt: skip
 
 

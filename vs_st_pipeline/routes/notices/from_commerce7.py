@@ -30,7 +30,8 @@ from vs_st_pipeline.platform.warehouse.streams import REDUCED
 from vs_st_pipeline.routes.notices import asking_readers, commerce7_rows, status_map
 from vs_st_pipeline.routes.notices.other_readers import ORDERS as ROUTE_ORDERS
 from vs_st_pipeline.routes.notices.other_readers import look, reader, reads_itself
-from vs_st_pipeline.routes.notices.others import Read, Staging, note_reads
+from vs_st_pipeline.routes.notices.other_tables import note_reads
+from vs_st_pipeline.routes.notices.others import Read, Staging
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.sources import Seen
 from vs_st_pipeline.routes.notices.systems import COMMERCE7
@@ -128,9 +129,11 @@ class Commerce7Source:
         if state.get("reader") != by_whom or state.get("version") != VERSION:
             state = {"by": state.get("by")}  # another file has numbers of its own
         since = run.now() - RECENT
+        news: _News | None = None
         try:
-            news = look(run, by_whom, lambda db: _news(db, by_whom, state, since))
-            wanted = self._wanted(run, news) if named is None else named
+            if named is None:
+                news = look(run, by_whom, lambda db: _news(db, by_whom, state, since))
+            wanted = self._wanted(run, news) if news is not None else named or []
             for first in range(0, len(wanted), _AT_ONCE):
                 reads = self._reads(session, by_whom, wanted[first : first + _AT_ONCE])
                 with run.open() as db, db.transaction():
@@ -141,7 +144,7 @@ class Commerce7Source:
         except TryLater as error:
             run.request_log.append(RequestLogEntry(COMMERCE7, f"read by route {by_whom}", 0, error.message))
             return
-        if named is None:
+        if news is not None:
             with run.open() as db, db.transaction():
                 if state.get("by") not in (None, statuses.fingerprint):
                     Staging(run, db, COMMERCE7, session.settings, statuses).again()

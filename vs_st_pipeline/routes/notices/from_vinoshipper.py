@@ -33,7 +33,8 @@ from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.notices import asking_readers, status_map, vinoshipper_rows
 from vs_st_pipeline.routes.notices.other_readers import ORDERS as ROUTE_ORDERS
 from vs_st_pipeline.routes.notices.other_readers import look, reader, reads_itself
-from vs_st_pipeline.routes.notices.others import Read, Staging, note_reads
+from vs_st_pipeline.routes.notices.other_tables import note_reads
+from vs_st_pipeline.routes.notices.others import Read, Staging
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.sources import Seen
 from vs_st_pipeline.routes.notices.systems import VINOSHIPPER

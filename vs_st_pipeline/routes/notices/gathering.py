@@ -34,7 +34,7 @@ OF_AN_ORDER: Final = (ConsentSource.ESHOPBOX_FLAG, ConsentSource.ATTESTATION)
 _EVENT: Final = """e.unit_key, e.status, e.occurrence, e.rank, e.ends, e.source_status, e.occurred_at, e.last_at,
     e.basis, e.confirmed, e.hook_at, e.attempt_at, e.answered_at, e.noted"""
 _TOLD: Final = """notice_id, unit_key, status, occurrence, state, coalesce(accepted_at, claimed_at, changed_at),
-    accepted_at, retry_at, merchant_order"""
+    accepted_at, retry_at, if(accepted_at is not null or retries > 0, account, null), merchant_order"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def _told(db: Db, orders: Collection[str]) -> dict[str, list[Told]]:
             [MessageKind.NOTICE],
         )
     for row in rows:
-        found.setdefault(row[8], []).append(Told(*row[:8]))
+        found.setdefault(row[9], []).append(Told(*row[:9]))
     return found
 
 

@@ -33,6 +33,7 @@ class Told:
 
     Attributes:
         since: when it was accepted, else claimed; None: it never was.
+        account: by which it was accepted once, and is tried again; None: it never was.
     """
 
     notice_id: str
@@ -43,6 +44,7 @@ class Told:
     since: datetime | None = None
     accepted_at: datetime | None = None
     retry_at: datetime | None = None
+    account: str | None = None
 
     @property
     def was_claimed(self) -> bool:

@@ -160,7 +160,7 @@ Fact = tuple[float, datetime]
 
 
 def _is_older(since: Fact, now: datetime, age: timedelta) -> bool:
-    return now - since[1] > age or time.time() - since[0] > age.total_seconds()
+    return now - since[1] > age or abs(time.time() - since[0]) > age.total_seconds()
 
 
 def _fact(store: AccountStore, name: str) -> Fact | None:

@@ -41,12 +41,9 @@ _COLUMNS: Final = (
 def begin(session: NoticesSession) -> None:
     """Settle open claims of this merchant, and bring its ledger and the accounts' files in step, both ways."""
     run = session.run
-    if not session.gupshup.accounts:
-        return
-    rules = reply_rules.load(run.merchant)
     for account in session.gupshup.accounts:
         store = session.store(account)
-        taking.note_words(store, rules)
+        taking.note_words(store, reply_rules.load(run.merchant))
         if not store.evidence.path.exists():
             with store.write() as file:
                 evidence.make_again(file, store.evidence)
@@ -146,6 +143,11 @@ def _refill(run: Run, store: AccountStore) -> bool:
             f"select {names} from synced.notices where account = ? and tries = 0 and state = 'sending'",
             [store.account.id],
         )
+        ids = db.rows(
+            """select distinct notice_id, gs_id, wa_id from staged.receipts
+               where account = ? and notice_id is not null""",
+            [store.account.id],
+        )
     with store.write() as file:
         if number == here:  # an older one was put back: whoever has copied from it copies all of it again
             evidence.replay(file, store.evidence)
@@ -154,6 +156,10 @@ def _refill(run: Run, store: AccountStore) -> bool:
         salt = about(file, SALT)
         for row in [*rows, *sending]:
             _put_back(file, store.merchant, dict(zip(_COLUMNS, row, strict=True)), salt)
+        for notice_id, gs_id, wa_id in ids:  # of earlier tries too: late receipts and replies name them
+            for table, id in ((MESSAGE_IDS, gs_id), (WA_IDS, wa_id)):
+                if id is not None:
+                    claim_rows.take_id(file, table, id, notice_id)
     return True
 
 

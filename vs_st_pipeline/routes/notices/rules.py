@@ -188,17 +188,30 @@ def _is_other(it: Facts, one: Told) -> bool:
     return one.notice_id != it.notice_id
 
 
+def _was_before(it: Facts, one: Told) -> bool:
+    """Say whether a message left before this occurred, so that it was of an earlier occurrence."""
+    return one.since is not None and it.event.occurred_at is not None and one.since < it.event.occurred_at
+
+
 def _is_out_of_order(it: Facts) -> bool:
-    """Say whether what was told already comes after this, or was this."""
+    """Say whether what was told already comes after this, or was this.
+
+    A message of a unit that this database does not know is of one that it knows by another name: an older database
+    was put back, and has seen the unit's ids in another order.
+    """
+    units = {one.unit_key for one in it.siblings}
     for one in it.told:
         if not _is_other(it, one) or not one.was_claimed or one.status is None:
             continue
-        if not it.is_of_order and one.unit_key != it.event.unit_key:
+        is_lost = one.unit_key not in units and it.unit_of(one.status) == it.unit_of(it.status)
+        if not it.is_of_order and one.unit_key != it.event.unit_key and not is_lost:
             continue
         meaning = it.statuses.of_key.get(one.status)
         if meaning is None or meaning.rank > it.event.rank:  # of a map that was replaced: nobody knows
             return True
-        if one.status == it.status and not it.event.repeats and one.unit_key == it.event.unit_key:
+        if one.status != it.status or (one.unit_key != it.event.unit_key and not is_lost):
+            continue
+        if not it.event.repeats or (is_lost and not _was_before(it, one)):
             return True
     return False
 
@@ -211,8 +224,8 @@ def _is_source_stale(it: Facts) -> bool:
     if it.order is None:
         return True
     most = it.settings.source_max_age
-    if it.order.read_real is not None:
-        return it.real - it.order.read_real > most.total_seconds()
+    if it.order.read_real is not None:  # one that is ahead of now was told by a clock that has been put back
+        return abs(it.real - it.order.read_real) > most.total_seconds()
     return it.order.read_at is None or it.now - it.order.read_at > most
 
 
@@ -245,7 +258,7 @@ def _list_is_old(it: Facts) -> bool:
     if it.wanted is None or it.account.list_read is None:
         return it.wanted is not None
     real, at = it.account.list_read
-    return it.now - at > LIST_AGE or it.real - real > LIST_AGE.total_seconds()
+    return it.now - at > LIST_AGE or abs(it.real - real) > LIST_AGE.total_seconds()
 
 
 def _template(reason: Wait) -> Callable[[Facts], Found | bool]:
@@ -314,8 +327,13 @@ def _is_paused(it: Facts) -> Found | bool:
 
 
 def _waits_for_retry(it: Facts) -> Found | bool:
-    at = it.own.retry_at if it.own is not None else None
-    return Found(at) if at is not None and it.now < at else False
+    """Say whether it has failed, and its time has not come; by another account it never does (2.2)."""
+    own = it.own
+    if own is None:
+        return False
+    if own.account is not None and (it.account.account is None or own.account != it.account.account.id):
+        return Found(detail=f"it went by {own.account}, and is tried again by that account alone")
+    return Found(own.retry_at) if own.retry_at is not None and it.now < own.retry_at else False
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -379,3 +397,13 @@ OF_THE_EVENT: Final = tuple(rule for rule in RULES if rule.number <= 3)
 REST: Final = tuple(rule for rule in RULES if rule.number > 3)
 BRAKE_FROM: Final = 13
 """What passes the rules before this one counts for the brake (9.3)."""
+
+UNSAFE_RULE: Final = 16
+_AFTER_UNSAFE: Final = frozenset(
+    str(rule.reason) for rule in RULES[[rule.reason for rule in RULES].index(Wait.UNSAFE) + 1 :]
+)
+
+
+def is_held(reason: str | None, rule: int | None) -> bool:
+    """Say whether a notice that the brake holds waits for that: no earlier row of the table applies."""
+    return reason is None or (rule == UNSAFE_RULE and reason in _AFTER_UNSAFE)

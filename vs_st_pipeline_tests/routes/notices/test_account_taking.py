@@ -224,6 +224,46 @@ def test_7_4_a_receipt_that_still_comes_ends_the_retry(office: Office, kind: str
     assert not again.is_mine
 
 
+@pytest.mark.parametrize("kind", ["sent", "delivered", "read"])
+def test_7_4_a_receipt_of_the_first_try_ends_the_second_that_was_refused(office: Office, kind: str) -> None:
+    what = accepted(office)
+    office.receipt("failed", "m1", code="1003")
+    take(office)
+    pauses.resume(office.store())
+    office.later(minutes=15)
+    office.claim(what)
+    claims.settle(office.store(), what.notice_id, "refused", now=office.at, reason="try_later")
+    office.receipt(kind, "m1")
+    take(office)
+    again = office.claim(what)
+    assert isinstance(again, Claim)
+    assert (again.is_mine, again.state) == (False, kind)
+    office.sync()
+    assert office.state(what) == (kind, kind)
+
+
+@pytest.mark.parametrize("stood", ["failed", "refused", "released", "rejected"])
+def test_7_4_a_reply_that_names_it_ends_every_further_try(office: Office, stood: str) -> None:
+    """Its customer has it, whatever an answer, a receipt or a person said."""
+    what = message(office.account)
+    office.claim(what)
+    first = {"failed": "accepted", "released": "refused"}.get(stood, stood)
+    claims.settle(
+        office.store(), what.notice_id, first, now=office.at, message_id="m1" if first == "accepted" else None
+    )
+    if stood == "failed":
+        office.receipt("failed", "m1", code="4001")
+    elif stood == "released":
+        claims.release(office.store(), what.notice_id, now=office.at)
+    office.reply("r1", button="Reattempt", postback=f"vs:{what.notice_id}:0")
+    take(office)
+    clear_pauses(office)
+    office.later(hours=2)
+    again = office.claim(what)
+    assert isinstance(again, Claim)
+    assert (again.is_mine, again.state, again.retry_at) == (False, "delivered", None)
+
+
 def test_7_4_a_late_failed_of_the_first_try_does_not_fail_the_second(office: Office) -> None:
     what = accepted(office)
     office.receipt("failed", "m1", code="1003")

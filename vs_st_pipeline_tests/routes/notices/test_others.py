@@ -18,7 +18,8 @@ from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_li
 from vs_st_pipeline.routes.notices import journey, journeys, status_map
 from vs_st_pipeline.routes.notices.messages import notice_id
 from vs_st_pipeline.routes.notices.other_orders import OtherOrder
-from vs_st_pipeline.routes.notices.others import Read, Staging, note_reads
+from vs_st_pipeline.routes.notices.other_tables import note_reads
+from vs_st_pipeline.routes.notices.others import Read, Staging
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.routes.notices.vinoshipper_rows import Customer
 from vs_st_pipeline_tests.routes.notices.test_other_rows import DETAIL, LISTED, NOON, of_commerce7, of_vinoshipper

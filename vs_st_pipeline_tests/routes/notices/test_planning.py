@@ -311,6 +311,22 @@ def test_a_claim_of_the_account_counts_whatever_the_database_knows(world: World)
     assert found.reason == Drop.OUT_OF_ORDER
 
 
+@pytest.mark.parametrize(("accepted", "retries"), [(True, 0), (False, 1)])
+def test_2_2_a_message_is_tried_again_by_its_own_account_alone(world: World, accepted: bool, retries: int) -> None:
+    """What comes of the first try is told to the account that made it, and to nobody else."""
+    world.parcel()
+    world.plan()
+    world.cursor.execute(
+        "update synced.notices set claimed_at = ?, accepted_at = ?, retries = ?, tries = 1, account = 'eshopbox-house'",
+        [NOW - HOUR, NOW - HOUR if accepted else None, retries],
+    )
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": Wait.RETRY}
+    world.cursor.execute("update synced.notices set account = 'client:kk'")
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": "due"}
+
+
 def test_what_the_plan_lets_wait_is_not_sent(world: World) -> None:
     world.parcel(whatsapp_flag=None)
     session = world.plan()

@@ -120,6 +120,14 @@ def of_order(*shipments: Event, **changes: Any) -> Facts:
     return facts(about, unit=[about], siblings=[about, *shipments], **changes)
 
 
+OTHER = "shipment:eshopbox:10"
+
+
+def with_another(*said: Told) -> Facts:
+    """A packed shipment beside another one of its order."""
+    return facts(siblings=[event(), event("delivered", unit_key=OTHER)], told=said)
+
+
 def claimed(*ago: timedelta, known: bool = False, people: int = 0) -> Callable[[str, str], Claimed]:
     return lambda phone, notice_id: Claimed([NOW - one for one in ago], known, people, NOW - HOUR)
 
@@ -234,7 +242,26 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
     "a later one was told": (lambda: facts(told=[told("on_the_way")]), (5, Drop.OUT_OF_ORDER)),
     "the same was told": (lambda: facts(told=[told("packed", occurrence=2)]), (5, Drop.OUT_OF_ORDER)),
     "an earlier one was told": (lambda: facts(told=[told("created")]), None),
-    "of another shipment": (lambda: facts(told=[told("delivered", unit_key="shipment:eshopbox:10")]), None),
+    "of another shipment": (lambda: with_another(told("delivered", unit_key=OTHER)), None),
+    "the same of another shipment": (lambda: with_another(told("packed", unit_key=OTHER)), None),
+    "of a shipment by a name that an older database does not know": (
+        lambda: facts(told=[told("packed", unit_key=OTHER)]),
+        (5, Drop.OUT_OF_ORDER),
+    ),
+    "a later one by such a name": (
+        lambda: facts(told=[told("delivered", unit_key=OTHER)]),
+        (5, Drop.OUT_OF_ORDER),
+    ),
+    "a failure by such a name, since it occurred": (
+        lambda: facts(failed(2), told=[told("failed_delivery", HOUR, unit_key=OTHER)]),
+        (5, Drop.OUT_OF_ORDER),
+    ),
+    "a failure by such a name, before it occurred": (
+        lambda: facts(failed(2), told=[told("failed_delivery", HOUR + SECOND, unit_key=OTHER)]), None,
+    ),
+    "a return by such a name": (
+        lambda: facts(told=[told("return_created", unit_key="return:eshopbox:3")]), None,
+    ),
     "this one itself": (lambda: facts(told=[told("packed", notice_id=THIS)]), None),
     "it repeats": (lambda: facts(failed(2), told=[told("failed_delivery")]), None),
     "created, a shipment was told": (lambda: of_order(told=[told("packed")]), (5, Drop.OUT_OF_ORDER)),
@@ -257,6 +284,9 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
     "one that no status is any more": (lambda: facts(told=[told("gone")]), (5, Drop.OUT_OF_ORDER)),
     "read an hour ago": (lambda: facts(order=order(read_real=REAL - 3600)), None),
     "read a second more ago": (lambda: facts(order=order(read_real=REAL - 3601)), (6, Wait.SOURCE_STALE)),
+    "read ahead of a clock that was put back": (
+        lambda: facts(order=order(read_real=REAL + 3601)), (6, Wait.SOURCE_STALE),
+    ),
     "read long ago by VS_ST_NOW alone": (lambda: facts(order=order(read_at=NOW - DAY)), None),
     "read nobody knows when": (
         lambda: facts(order=order(read_real=None, read_at=NOW - HOUR - SECOND)),
@@ -298,6 +328,9 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
         (11, Wait.TRY_LATER),
     ),
     "an older list by the clock": (lambda: facts(account=account(list_read=(REAL - 901, NOW))), (11, Wait.TRY_LATER)),
+    "a list ahead of a clock that was put back": (
+        lambda: facts(account=account(list_read=(REAL + 901, NOW))), (11, Wait.TRY_LATER),
+    ),
     "no list": (lambda: facts(account=account(list_read=None)), (11, Wait.TRY_LATER)),
     "no template set": (
         lambda: facts(
@@ -379,6 +412,10 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
     "paused until now": (lambda: facts(account=account(paused_until=NOW)), None),
     "its retry is not due": (lambda: facts(own=retry(NOW + SECOND)), (16, Wait.RETRY)),
     "its retry is due": (lambda: facts(own=retry(NOW)), None),
+    "its retry is due by the same account": (lambda: facts(own=replace(retry(NOW), account="client:kk")), None),
+    "it is another account's to try again": (
+        lambda: facts(own=replace(retry(NOW), account="eshopbox-house")), (16, Wait.RETRY),
+    ),
 }  # fmt: skip
 
 

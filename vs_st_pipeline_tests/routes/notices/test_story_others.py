@@ -88,6 +88,8 @@ def test_without_route_orders_both_systems_are_read_here(winery: Parcels) -> Non
     order, phone = _placed(winery)
     winery.synced_route("orders")
     winery.told_of(without=["orders"])
+    check = winery.run("check", "--merchant", winery.merchant, "--route", "notices", "--json")
+    assert (check.exit_code, check.of(winery.merchant)["errors"]) == (0, []), check
     _synced(winery, orders=False)
     winery.scan(order)
     _synced(winery, orders=False)
@@ -155,3 +157,18 @@ def test_a_hint_leads_to_the_message_of_its_order_alone(winery: Parcels) -> None
     assert (report["calls"]["commerce7"], report["synced"]["accepted"]) == (1, 1)
     assert winery.messages_to()[-1] == ("created", to)
     assert winery.found() == []
+
+
+def test_a_forgotten_customer_is_told_of_nothing_more_and_stands_nowhere(winery: Parcels) -> None:
+    _synced(winery)
+    order, phone = _placed(winery)
+    _synced(winery)
+    done = winery.run("forget", "--merchant", winery.merchant, "--yes", "--json", phone)
+    assert done.exit_code == 0, done
+    winery.scan(order)
+    winery.change(order, shippingStatus="In Transit")
+    _synced(winery)
+    assert winery.messages_to() == [("created", phone)]
+    assert winery.rows("select 1 from staged.recipients") == []
+    for table in ("notice_orders", "source_orders", "source_words"):
+        assert phone.removeprefix("+1") not in str(winery.rows(f"select * from staged.{table}"))

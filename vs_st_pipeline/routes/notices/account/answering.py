@@ -18,7 +18,7 @@ from typing import Final
 from vs_st_pipeline.connectors.gupshup.callbacks import Reply
 from vs_st_pipeline.connectors.gupshup.settings import CLIENT
 from vs_st_pipeline.routes.notices.account import claim_rows, consents, receipts
-from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed, may_move
+from vs_st_pipeline.routes.notices.account.claim import COUNTS_NOT, Claim, Claimed, may_move
 from vs_st_pipeline.routes.notices.account.claim_rows import MESSAGE_IDS, WA_IDS
 from vs_st_pipeline.routes.notices.account.consents import Consent
 from vs_st_pipeline.routes.notices.account.store import SALT, AccountStore, about, hash_of, next_seq
@@ -29,6 +29,9 @@ ANSWERED_WITHIN: Final = timedelta(hours=72)
 FAILED_DELIVERY: Final = "failed_delivery"
 _CLOCKS: Final = timedelta(minutes=5)  # how far apart the vendor's clock and ours may be
 _MAY_BE_ANSWERED: Final = "('accepted', 'enqueued', 'sent', 'delivered', 'read', 'unknown')"
+
+_DOUBTED: Final = frozenset({Claimed.UNKNOWN, Claimed.FAILED, *COUNTS_NOT})
+"""States of which a reply proves that the message has come through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +156,21 @@ def _is_answered(db: sqlite3.Connection, claim: Claim) -> bool:
 
 
 def _prove(db: sqlite3.Connection, store: AccountStore, claim: Claim, reply: Reply, now: datetime) -> Claim:
-    """Learn the ids that a reply quotes with its message, and settle an unknown one: its customer has it (7.6)."""
+    """Learn the ids that a reply quotes with its message, and settle an unknown one: its customer has it (7.6).
+
+    One that was not taken, or failed, has come through all the same: it is not tried again (7.4).
+    """
     if reply.context_id is not None and reply.context_id != reply.context_gs_id:
         claim_rows.take_id(db, WA_IDS, reply.context_id, claim.notice_id)
-    if claim.state != Claimed.UNKNOWN or now - claim.claimed_at > receipts.SETTLED_FOR:
+    if claim.state not in _DOUBTED or (
+        claim.state == Claimed.UNKNOWN and now - claim.claimed_at > receipts.SETTLED_FOR
+    ):
         return claim
     if may_move(claim.state, Claimed.DELIVERED):
         claim = claim_rows.change(
-            db, claim, state=Claimed.DELIVERED, evidence="reply", accepted_at=claim.accepted_at or claim.claimed_at
-        )
+            db, claim, state=Claimed.DELIVERED, evidence="reply", accepted_at=claim.accepted_at or claim.claimed_at,
+            code=None, reason=None, retry_at=None,
+        )  # fmt: skip
     gs_id = reply.context_gs_id
     if gs_id is not None and claim.message_id is None and claim_rows.take_id(db, MESSAGE_IDS, gs_id, claim.notice_id):
         claim = claim_rows.change(db, claim, message_id=gs_id)

@@ -28,15 +28,16 @@ FREE: Final = frozenset({Claimed.REFUSED, Claimed.RELEASED})
 COUNTS_NOT: Final = frozenset({Claimed.REFUSED, Claimed.RELEASED, Claimed.REJECTED})
 """States in which a claim is no message: not in a cap, not in a tier, not in rule 5."""
 _RISING: Final = (Claimed.ACCEPTED, Claimed.ENQUEUED, Claimed.SENT, Claimed.DELIVERED, Claimed.READ)
+_ARRIVED: Final = frozenset({Claimed.SENT, Claimed.DELIVERED, Claimed.READ})
 _OF_OPEN: Final = frozenset(Claimed) - {Claimed.OPEN}
 
 MOVES: Final[dict[Claimed, frozenset[Claimed]]] = {
     Claimed.OPEN: _OF_OPEN,
     Claimed.UNKNOWN: _OF_OPEN - {Claimed.UNKNOWN},
-    Claimed.REFUSED: frozenset({Claimed.RELEASED}),
-    Claimed.RELEASED: frozenset(),
-    # A receipt that names it proves an answer wrong.
-    Claimed.REJECTED: frozenset({Claimed.RELEASED, Claimed.SENT, Claimed.DELIVERED, Claimed.READ}),
+    # A receipt or a reply that names it proves an answer, or a person, wrong; or it is of a try before (7.4).
+    Claimed.REFUSED: frozenset({Claimed.RELEASED, *_ARRIVED}),
+    Claimed.RELEASED: _ARRIVED,
+    Claimed.REJECTED: frozenset({Claimed.RELEASED, *_ARRIVED}),
     Claimed.FAILED: frozenset({Claimed.DELIVERED, Claimed.READ}),
     **{
         state: frozenset(_RISING[place + 1 :]) | (frozenset({Claimed.FAILED}) if place < 3 else frozenset())
