@@ -49,39 +49,27 @@ def _synced(winery: Parcels, *, orders: bool = True) -> None:
     winery.later(minutes=10)
 
 
-def test_an_order_is_told_of_from_payment_to_delivery_once_each(winery: Parcels) -> None:
+def test_a_gift_is_told_of_from_payment_to_delivery_once_each_to_who_bought_it(winery: Parcels) -> None:
     _synced(winery)
     order, phone = _placed(winery)
+    winery.change(order, shipTo={**order["shipTo"], "phone": GIFT, "firstName": "Someone"})
     _synced(winery)
     assert winery.messages_to() == [("created", phone)]
-    winery.label(order)
-    _synced(winery)
-    winery.scan(order)
-    _synced(winery)
-    winery.deliver(order)
-    _synced(winery)
+    for step in (winery.label, winery.scan, winery.deliver):
+        step(order)
+        _synced(winery)
     _synced(winery)
     assert [status for status, _ in winery.messages_to()] == ["created", "packed", "on_the_way", "delivered"]
     assert {to for _, to in winery.messages_to()} == {phone}
     assert winery.rows("select distinct merchant_order, source from staged.notice_orders") == [
         {"merchant_order": f"commerce7:{order['id']}", "source": "commerce7"}
     ]
+    assert winery.rows("select phone from staged.recipients") == [{"phone": phone}]
+    assert all(GIFT not in str(row) for row in winery.rows("select * from staged.notice_orders"))
     assert winery.found() == []
 
 
-def test_a_gifts_receiver_is_never_written(winery: Parcels) -> None:
-    _synced(winery)
-    order, phone = _placed(winery)
-    winery.change(order, shipTo={**order["shipTo"], "phone": GIFT, "firstName": "Someone"})
-    for step in (winery.label, winery.scan, winery.deliver):
-        _synced(winery)
-        step(order)
-    _synced(winery)
-    assert {to for _, to in winery.messages_to()} == {phone}
-    assert winery.rows("select phone from staged.recipients") == [{"phone": phone}]
-    assert all(GIFT not in str(row) for row in winery.rows("select * from staged.notice_orders"))
-
-
+@pytest.mark.slow
 def test_without_route_orders_both_systems_are_read_here(winery: Parcels) -> None:
     """Who sent the order to Vinoshipper does not matter: `metaFields` say whose it is (R37)."""
     _synced(winery)
@@ -99,6 +87,7 @@ def test_without_route_orders_both_systems_are_read_here(winery: Parcels) -> Non
     assert winery.found() == []
 
 
+@pytest.mark.slow
 def test_what_was_there_at_the_start_is_history(winery: Parcels) -> None:
     order, _ = _placed(winery)
     winery.synced_route("orders")
@@ -135,6 +124,7 @@ def test_a_label_that_was_cancelled_is_told_of_no_more(winery: Parcels) -> None:
     assert winery.messages_to() == [("created", "+17075551234")]
 
 
+@pytest.mark.slow
 def test_a_hint_leads_to_the_message_of_its_order_alone(winery: Parcels) -> None:
     """Where nobody else reads the systems: one call each, and no list is walked."""
     _synced(winery)
@@ -159,6 +149,7 @@ def test_a_hint_leads_to_the_message_of_its_order_alone(winery: Parcels) -> None
     assert winery.found() == []
 
 
+@pytest.mark.slow
 def test_a_forgotten_customer_is_told_of_nothing_more_and_stands_nowhere(winery: Parcels) -> None:
     _synced(winery)
     order, phone = _placed(winery)

@@ -86,6 +86,7 @@ def test_what_audience_reads_at_commerce7_is_told(shop: Parcels) -> None:
     assert shop.found() == []
 
 
+@pytest.mark.slow
 def test_an_order_that_was_read_too_long_ago_is_asked_for_at_its_reader(shop: Parcels) -> None:
     shop.merchant = RIVER_BEND
     shop.told_of(settle="10m")
