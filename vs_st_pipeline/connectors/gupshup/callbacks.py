@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,10 @@ _SILENT: Final = frozenset({"reaction"})  # a thumb on a message asks for nothin
 OPTED_IN, OPTED_OUT = "opted-in", "opted-out"
 LONGEST_TEXT: Final = 500  # of a reply, that is stored (R48)
 _LONGEST_WORD: Final = 200
+_SEPARATORS: Final = re.compile(r"[\s_-]+")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")  # optedOut
+_PUNCTUATION: Final = re.compile(r"[\s().-]")
+_MEXICO, _BRAZIL = re.compile(r"(52)1([0-9]{10})"), re.compile(r"(55[1-9][0-9])([6-9][0-9]{7})")
 _IN_MS: Final = 100_000_000_000  # epoch seconds of the year 5138
 _OLDEST, _NEWEST = timedelta(days=30), timedelta(minutes=5)
 
@@ -131,7 +136,7 @@ def said_in(callback: object, received_at: datetime) -> Said | None:
     if kind == CONSENT:
         phone, word = (
             phone_of(payload.get("phone")) or phone_of(callback.get("phone")),
-            str(payload.get("type")).strip().lower(),
+            _SEPARATORS.sub("-", _CAMEL.sub("-", str(payload.get("type")).strip()).lower()),
         )
         if phone is None or word not in (OPTED_IN, OPTED_OUT):
             return None
@@ -172,12 +177,16 @@ def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at:
     )
     phone = phone_of(payload.get("source")) or phone_of(sender.get("phone"))
     id, word = _id(payload.get("id")), str(payload.get("type")).strip().lower()
-    if phone is None or id is None or word in _SILENT:
+    if phone is None or word in _SILENT:
         return None
+    if id is None:  # it may be a STOP all the same; one that comes again says the same
+        id = "none:" + hashlib.sha256(json.dumps(callback, sort_keys=True, default=str).encode()).hexdigest()[:32]
     kind = _KINDS.get(word, MEDIA)
     words = next(
         (one for one in (inner.get("title"), inner.get("text"), inner.get("reply")) if isinstance(one, str)), None
     )
+    if kind == MEDIA:
+        words = next((one for one in (inner.get("text"), inner.get("caption")) if isinstance(one, str)), None)
     posted = [inner.get("postbackText"), payload.get("postbackText"), inner.get("id"), inner.get("reply")]
     ours = [one for one in posted if isinstance(one, str) and one.startswith("vs:")]
     told = [one for one in posted[:2] if isinstance(one, str)]
@@ -186,7 +195,7 @@ def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at:
         phone,
         kind,
         time_in(callback, payload, received_at),
-        _text(inner.get("text")) if kind == TEXT else None,
+        None if kind == BUTTON else _text(inner.get("text")) or _text(words),
         _text(words) if kind == BUTTON else None,
         (ours or told or [""])[0][:_LONGEST_WORD] or None if kind != MEDIA else None,
         _id(context.get("gsId")),
@@ -248,13 +257,19 @@ def as_time(told: object) -> datetime | None:
 
 
 def phone_of(told: object) -> str | None:
-    """Return a phone in E.164, with its `+`; None: it is none."""
+    """Return a phone in E.164, with its `+`, as an address would spell it; None: it is none.
+
+    WhatsApp still knows some phones by the numbers that they had: of Mexico with a 1 after the 52, of Brazil without
+    the 9 of a mobile phone. Somebody who writes STOP from one is the person that was written.
+    """
     if isinstance(told, bool) or not isinstance(told, (int, str)):
         return None
-    digits = str(told).strip().removeprefix("+").replace(" ", "")
-    return (
-        f"+{digits}" if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15 and digits[0] != "0" else None
-    )
+    digits = _PUNCTUATION.sub("", str(told)).removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15 and digits[0] != "0"):
+        return None
+    if found := _MEXICO.fullmatch(digits) or _BRAZIL.fullmatch(digits):
+        digits = found[1] + ("9" if found[1].startswith("55") else "") + found[2]
+    return f"+{digits}"
 
 
 def _id(told: object) -> str | None:

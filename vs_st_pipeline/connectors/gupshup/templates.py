@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from vs_st_pipeline.connectors.gupshup.callbacks import phone_of
 from vs_st_pipeline.domain.codec import try_object
 
 PLACEHOLDER: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
@@ -106,7 +107,8 @@ def _user(row: Mapping[str, Any]) -> OptIn | None:
     if state is None or not national:
         return None
     phone = national if national.startswith("+") else f"{country.lstrip('+')}{national}"
-    return OptIn("+" + phone.lstrip("+"), state) if country or national.startswith("+") else None
+    spelled = phone_of("+" + phone.lstrip("+")) if country or national.startswith("+") else None
+    return None if spelled is None else OptIn(spelled, state)
 
 
 def _text(value: object) -> str | None:

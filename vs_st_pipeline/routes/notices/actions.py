@@ -33,7 +33,9 @@ from vs_st_pipeline.routes.notices import (
     reply_rules,
     resolved_elsewhere,
 )
+from vs_st_pipeline.routes.notices.account import taking
 from vs_st_pipeline.routes.notices.action_evidence import Action
+from vs_st_pipeline.routes.notices.gates import TAKEN
 from vs_st_pipeline.routes.notices.order_now import JUST_NOW
 from vs_st_pipeline.routes.notices.replies import Due, Reader
 from vs_st_pipeline.routes.notices.session import NoticesSession
@@ -208,7 +210,16 @@ def _end(
         else:
             key = f"action {action.action_id} {state}"
             action_told.tell(session, db, What.ACTION_RESULT, action, key=key, state=state, reason=told)
+    if state in TAKEN:
+        _note_answered(session, action)
     action_told.count(session, state)
+
+
+def _note_answered(session: NoticesSession, action: Action) -> None:
+    """Tell the account that a message waits for no answer any more: a text without context is another's (8.1)."""
+    account = next((one for one in session.gupshup.accounts if one.id == action.account), None)
+    if account is not None:
+        taking.note_outcome(session.store(account), action.reply_id, ReplyOutcome.ACTION, action.action_id)
 
 
 def _why(taken: Taken | None) -> str | None:

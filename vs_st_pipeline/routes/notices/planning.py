@@ -54,6 +54,7 @@ def plan(session: NoticesSession) -> None:
     enabled = _enabled(session)
     complete = sources_table.is_complete(session)
     with run.open() as db:
+        terms.recover(db, run)
         now = terms.load(db, run, enabled, session.begun)
         with db.transaction():
             terms.store_start(db, run, now)

@@ -158,8 +158,11 @@ def judge_one(
     situation = Situation(reply.at, target.at, asked.action.code, taken)
     if (outcome := gates.closed(situation)) is not None:
         return outcome
-    if reply.outcome == ReplyOutcome.WAITING and run.now() - target.at > gates.WINDOW:
-        return ReplyOutcome.TOO_LATE  # it has waited as long as it may
+    # It has waited as long as it may; or a lost database hears of it anew, and its parcel may fail again by now.
+    if run.now() - reply.at > gates.WINDOW or (
+        reply.outcome == ReplyOutcome.WAITING and run.now() - target.at > gates.WINDOW
+    ):
+        return ReplyOutcome.TOO_LATE
     if target.merchant_order is None or target.unit_key is None:
         return ReplyOutcome.NOT_FAILED_NOW  # nothing that could be read, or acted on
     now = reader.now(target.merchant_order, target.unit_key)

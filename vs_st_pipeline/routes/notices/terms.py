@@ -10,6 +10,7 @@ a lost database is filled from there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,7 @@ STARTED_AT: Final = "started_at"
 BASELINE_DONE: Final = "baseline_done"
 ENABLED_SINCE: Final = "enabled_since:"
 _KIND: Final = "notice_fact"  # of a line of evidence
+_READ_TO: Final = "evidence_read_to"  # fact: how far the evidence was read, as this database knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,34 @@ def _stored(db: Db, run: Run) -> dict[str, str]:
         if line.get("kind") == _KIND:
             told[str(line["name"])] = line["value"]
     return found | {name: value for name, value in told.items() if value is not None and name != BASELINE_DONE}
+
+
+def recover(db: Db, run: Run) -> None:
+    """Take over what the evidence knows and this database does not: an older one may have been put back (R35).
+
+    Of two times the later one counts, and a status that was disabled since then is enabled anew. What the first run
+    has not stored yet is `load`'s.
+    """
+    file = EvidenceFile.of(run)
+    position = file.position()
+    here = json.dumps([position.inode, position.size])
+    stored = dict(db.rows("select name, value from synced.notice_facts"))
+    if STARTED_AT not in stored or stored.get(_READ_TO) == here:
+        return
+    inode, size = json.loads(stored.get(_READ_TO, "[0, 0]"))
+    told: dict[str, str | None] = {}
+    for line in file.read(size if inode == position.inode and size <= position.size else 0):
+        if line.get("kind") == _KIND and line["name"] != BASELINE_DONE:
+            told[str(line["name"])] = line["value"]
+    with db.transaction():
+        for name, value in told.items():
+            if name not in stored or value == stored[name]:
+                continue
+            if value is None:
+                db.execute("delete from synced.notice_facts where name = ?", [name])
+            elif value > stored[name]:
+                db.execute("update synced.notice_facts set value = ? where name = ?", [value, name])
+        db.execute("insert or replace into synced.notice_facts values (?, ?, ?)", [_READ_TO, here, run.now()])
 
 
 def store_start(db: Db, run: Run, terms: Terms) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.routes.notices.account import claims, consents, forgetting, pauses, taking
-from vs_st_pipeline.routes.notices.account.claim import Claim
+from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.messages import Message
@@ -506,6 +506,76 @@ def test_8_1_a_button_may_be_a_stop_and_a_merchants_own_words_count_for_all(offi
 
 def _said(source: str, state: str, after: float) -> Row:
     return Row(source, state, NOON + timedelta(seconds=after))
+
+
+def test_5_8_what_brings_back_one_merchants_customers_is_no_start_to_anothers(office: Office) -> None:
+    """What protects people is shared; what exposes them is not."""
+    accepted(office, "s1", "m1", merchant="one")
+    taking.note_words(office.store("two"), ReplyRules({}, (), frozenset(), frozenset({"haan"})))
+    office.reply("r1", "STOP", gs_id="m1")
+    office.later(minutes=1)
+    office.reply("r2", "Haan", gs_id="m1")
+    take(office)
+    assert out(office)
+    accepted(office, "s2", "m2", merchant="two", phone=RAVI)
+    office.reply("r3", "STOP", phone=RAVI, gs_id="m2")
+    office.later(minutes=1)
+    office.reply("r4", "Haan", phone=RAVI, gs_id="m2")
+    take(office)
+    assert not out(office, RAVI)
+
+
+def _event(phone: object = ASHA[1:], word: str = "opted-out") -> dict[str, object]:
+    return {"phone": phone, "type": word}
+
+
+def _text(inner: dict[str, object], **payload: object) -> dict[str, object]:
+    return {"id": "r1", "source": ASHA[1:], "type": "text", "payload": inner, **payload}
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("message", _text({"text": "STOP"})),
+        ("message", _text({"text": "STOP"}, id=None)),
+        ("message", _text({"text": "STOP"}, id="w" * 300)),
+        ("message", _text({"text": "STOP"}, type=None)),
+        ("message", _text({"text": "STOP"}, type="interactive")),
+        ("message", _text({"url": "x", "caption": "Stop!"}, type="image")),
+        ("message", _text({"text": "STOP"}, source="+91 98100-00111")),
+        ("user-event", _event()),
+        ("user-event", _event(word="opted_out")),
+        ("user-event", _event(word="OptedOut")),
+        ("user-event", _event(phone=int(ASHA[1:]))),
+    ],
+)
+def test_5_8_a_stop_counts_in_whatever_form_it_comes(office: Office, kind: str, payload: dict[str, object]) -> None:
+    """Nothing of it can be asked for again; and it counts while it waits in the inbox, too (7.1)."""
+    office.call(kind, payload)
+    held = office.claim(message(office.account))
+    assert isinstance(held, Held)
+    assert held.reason == "opted_out"
+    take(office)
+    assert out(office)
+    take(office)
+
+
+@pytest.mark.parametrize(
+    ("from_whatsapp", "as_written"),
+    [("5215512345678", "+525512345678"), ("551187654321", "+5511987654321"), ("5491123456789", "+5491123456789"),
+     ("919810000111", ASHA), ("525512345678", "+525512345678"), ("551133334444", "+551133334444")],
+)  # fmt: skip
+def test_5_8_a_stop_counts_by_the_number_that_whatsapp_knows(
+    office: Office, from_whatsapp: str, as_written: str
+) -> None:
+    """In Mexico and Brazil that is not the one by which the phone was written."""
+    office.reply("r1", "STOP", phone="+" + from_whatsapp)
+    take(office)
+    assert out(office, as_written)
+
+
+def _said(source: str, state: str, after: float) -> tuple[str, str, datetime]:
+    return source, state, NOON + timedelta(seconds=after)
 
 
 @pytest.mark.parametrize(

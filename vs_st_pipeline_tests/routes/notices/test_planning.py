@@ -163,6 +163,42 @@ def test_a_lost_database_is_filled_from_the_evidence_and_sees_a_new_baseline(wor
     assert world.verdicts() == {"KK1 packed": Drop.BEFORE_START}
 
 
+def facts_of(world: World) -> list[tuple[object, ...]]:
+    return world.db.rows("select * from synced.notice_facts")
+
+
+def put_back(world: World, facts: list[tuple[object, ...]]) -> None:
+    world.cursor.execute("delete from synced.notice_facts")
+    world.cursor.executemany("insert into synced.notice_facts values (?, ?, ?)", facts)
+
+
+def test_r35_a_database_put_back_hears_of_a_later_baseline(world: World) -> None:
+    world.parcel()
+    world.plan()
+    older = facts_of(world)
+    terms.new_baseline(world.session().run)
+    put_back(world, older)
+    world.cursor.execute("update staged.journey_events set in_baseline = false")
+    world.at += MINUTE
+    world.order()
+    for _ in range(2):
+        world.plan()
+        assert world.ledger() == {"KK1 packed": ("dropped", Drop.BEFORE_START)}
+    assert ("started_at", NOW.isoformat()) in [row[:2] for row in facts_of(world)]
+
+
+def test_r35_a_database_put_back_hears_that_a_status_was_off_since(world: World) -> None:
+    world.plan()
+    older = facts_of(world)
+    world.more = {"notifications": {}}
+    world.plan()
+    put_back(world, older)
+    del world.more["notifications"]
+    world.parcel()
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": Drop.BEFORE_ENABLED}
+
+
 def test_a_new_baseline_lets_nothing_be_told_that_was_before(world: World) -> None:
     world.parcel()
     terms.new_baseline(world.session().run)

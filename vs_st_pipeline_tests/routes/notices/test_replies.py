@@ -244,3 +244,31 @@ def test_typed_dates_count_from_the_replys_day_in_the_merchants_zone(world: Worl
     world.reply(kind="text", text="03/03/2026", button_text=None, matched_by="phone")
     world.sync()
     assert world.outcomes()[1] == "not_understood"
+
+
+def test_8_3_an_old_reply_that_is_heard_of_anew_acts_on_no_later_failure(world: World) -> None:
+    """A database that was lost copies all replies of the account once more; the parcel may fail again by then."""
+    world.reply()
+    world.at += timedelta(days=30)
+    world.fail(occurrence=2, at=world.at - timedelta(hours=2))
+    world.message(
+        SECOND, occurrence=2, claimed_at=world.at - timedelta(hours=1), accepted_at=world.at - timedelta(hours=1)
+    )
+    world.sync()
+    assert (world.outcomes(), world.eshopbox.calls) == (["too_late"], [])
+
+
+def test_8_1_the_account_hears_which_message_was_answered(world: World) -> None:
+    """So a text without context is another parcel's, and not ambiguous."""
+    message_id = world.reply()
+    store = world.session().store(ACCOUNT)
+    with store.write() as file:
+        file.execute(
+            "insert into replies (seq, message_id, phone_hash, kind, at, taken_at) values (1, ?, 'h', 'button', ?, ?)",
+            [message_id, world.at.isoformat(), world.at.isoformat()],
+        )
+    world.sync()
+    with store.read() as file:
+        assert [tuple(row) for row in file.execute("select outcome, action_id from replies")] == [
+            ("action", world.rows("select action_id from synced.actions")[0][0])
+        ]

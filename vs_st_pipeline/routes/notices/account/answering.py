@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from vs_st_pipeline.connectors.gupshup.callbacks import Reply
+from vs_st_pipeline.connectors.gupshup.callbacks import MEDIA, Reply
 from vs_st_pipeline.connectors.gupshup.settings import CLIENT
 from vs_st_pipeline.routes.notices.account import claim_rows, consents, receipts
 from vs_st_pipeline.routes.notices.account.claim import COUNTS_NOT, Claim, Claimed, may_move
@@ -61,25 +61,28 @@ def take(
     store: AccountStore,
     reply: Reply,
     is_stop: Callable[[str], bool],
-    is_start: Callable[[str], bool],
+    is_start: Callable[[str, str | None], bool],
     now: datetime,
 ) -> Answered | None:
-    """Store a reply with the message that it answers; returns whose it is, known or not; None where it is nobody's."""
+    """Store a reply with the message that it answers; returns whose it is, known or not; None where it is nobody's.
+
+    Args:
+        is_start: of a text, and the merchant whose reply it is: its own words are of its own customers alone.
+    """
     known = db.execute("select merchant from replies where message_id = ?", [reply.message_id]).fetchone()
     if known is not None:  # its merchant is told again: the power may have gone before it was
         return None if known["merchant"] is None else Answered(known["merchant"], reply.message_id)
     phone_hash = hash_of(about(db, SALT), reply.phone)
     match = _match(db, reply, phone_hash)
-    outcome = match.outcome
+    outcome, claim = match.outcome, match.claim
+    merchant = claim.merchant if claim is not None else _owner(db, store, phone_hash)
     if is_stop(reply.said):  # its consent row stands already: opt-outs are taken before anything else
         outcome = ReplyOutcome.OPTED_OUT
-    elif is_start(reply.said):
+    elif reply.kind != MEDIA and is_start(reply.said, merchant):
         consents.add(store, db, [word(reply, ConsentSource.START_WORD, consents.IN)])
         outcome = ReplyOutcome.OPTED_IN
-    claim = match.claim
     if claim is not None and match.by != PHONE and match.outcome is None:
         claim = _prove(db, store, claim, reply, now)
-    merchant = claim.merchant if claim is not None else _owner(db, store, phone_hash)
     db.execute(
         """insert into replies (seq, message_id, phone, phone_hash, kind, text, button_text, postback, context_gs_id,
                context_id, at, taken_at, notice_id, merchant, matched_by, outcome)

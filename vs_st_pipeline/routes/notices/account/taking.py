@@ -122,7 +122,7 @@ def keep(store: AccountStore, hints: Sequence[Hint], *, run: Run) -> Taken:
     said = list(_read(store, hints, taken.noted))
     with store.write() as db:
         stops, starts = _words(db)
-        is_stop = _judge(stops)
+        is_stop, is_start = _judge(stops), _judge_of(stops, starts)
         # STOPs, receipts, replies: who asked to be left alone is, whatever else came with it.
         _opt_outs(db, store, said, is_stop)
         for one in said:
@@ -131,7 +131,7 @@ def keep(store: AccountStore, hints: Sequence[Hint], *, run: Run) -> Taken:
         receipts.settle_unknown(db, store, _in_question(db, now), now)
         for one in said:
             if isinstance(one, Reply):
-                answered = answering.take(db, store, one, is_stop, _judge(starts - stops), now)
+                answered = answering.take(db, store, one, is_stop, is_start, now)
                 taken.answered += [answered] if answered is not None else []
             elif isinstance(one, OptIn) and one.is_in:
                 consents.add(store, db, [_opt_in(one)])
@@ -231,17 +231,30 @@ def is_stop(store: AccountStore) -> Callable[[str], bool]:
         return _judge(_words(db)[0])
 
 
-def _words(db: sqlite3.Connection) -> tuple[frozenset[str], frozenset[str]]:
-    stops, starts = set(reply_rules.default().stop_words), set(reply_rules.default().start_words)
-    for row in db.execute("select value from facts where name glob ?", [WORDS + "*"]):
+def _words(db: sqlite3.Connection) -> tuple[frozenset[str], dict[str, frozenset[str]]]:
+    """Return the words for STOP, of all merchants, and those for START, by merchant.
+
+    Whoever says a STOP of any merchant's is left alone. What is a START to one merchant may be any word to the
+    customers of another.
+    """
+    stops, starts = set(reply_rules.default().stop_words), dict[str, frozenset[str]]()
+    for row in db.execute("select name, value from facts where name glob ?", [WORDS + "*"]):
         own_stops, own_starts = json.loads(row["value"])
         stops |= set(own_stops)
-        starts |= set(own_starts)
-    return frozenset(stops), frozenset(starts)
+        starts[row["name"].removeprefix(WORDS)] = frozenset(own_starts)
+    return frozenset(stops), starts
 
 
 def _judge(words: frozenset[str]) -> Callable[[str], bool]:
     return lambda text: bool(text) and reply_rules.folded(text) in words
+
+
+def _judge_of(stops: frozenset[str], starts: dict[str, frozenset[str]]) -> Callable[[str, str | None], bool]:
+    def is_start(text: str, merchant: str | None) -> bool:
+        words = reply_rules.default().start_words | starts.get(merchant or "", frozenset())
+        return _judge(words - stops)(text)
+
+    return is_start
 
 
 def note_outcome(store: AccountStore, message_id: str, outcome: str, action_id: str | None = None) -> None:
