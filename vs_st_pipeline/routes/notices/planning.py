@@ -4,6 +4,8 @@ Data flow: staged.journey_events, notice_orders, recipients, consents, templates
 -> rules -> planned.notices; what is dropped for good -> synced.notices.
 
 A notice that was dropped for good, or may be out, is not looked at again: a sync without news judges what waits.
+
+It is long because who is judged, when, and what is stored of it is one story.
 """
 
 from __future__ import annotations
