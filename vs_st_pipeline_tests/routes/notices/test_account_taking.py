@@ -574,10 +574,6 @@ def test_5_8_a_stop_counts_by_the_number_that_whatsapp_knows(
     assert out(office, as_written)
 
 
-def _said(source: str, state: str, after: float) -> tuple[str, str, datetime]:
-    return source, state, NOON + timedelta(seconds=after)
-
-
 @pytest.mark.parametrize(
     ("rows", "is_out"),
     [
