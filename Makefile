@@ -19,7 +19,7 @@ demo: $(VENV)/ready
 # that is done takes from the others: the longest stories stand last.
 test: $(VENV)/ready
 	@$(BIN)/pytest --collect-only -qq > /dev/null 2>&1 & $(MAKE) --no-print-directory check; ended=$$?; wait; exit $$ended
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check $(CODE)

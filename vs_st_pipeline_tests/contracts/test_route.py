@@ -163,7 +163,9 @@ def test_opening_a_file_again_changes_nothing_and_a_newer_one_is_refused(layout:
 # --- a dry run moves nothing ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=BENCHES)
+@pytest.fixture(
+    params=[pytest.param(name, marks=[pytest.mark.slow] if name in benches.SLOW else []) for name in BENCHES]
+)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return benches.bench_of(request.param, request, tmp_path)
 

@@ -21,6 +21,8 @@ from vs_st_pipeline_tests.toys import parcels
 from vs_st_pipeline_tests.toys.client import Client
 from vs_st_pipeline_tests.toys.world import NOON, World
 
+SAMPLE = 4  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 RULES = [rule.value for rule in OnUnknown]
 
 

@@ -27,6 +27,8 @@ from vs_st_pipeline_tests.support.fresh_plan import NOT_COMPARED, TABLES
 from vs_st_pipeline_tests.support.plan_world import NOON, World, phone
 from vs_st_pipeline_tests.support.story import with_settings
 
+SAMPLE = 10  # cases of each test in `make test`; the others count as pytest.mark.slow
+
 pytestmark = pytest.mark.unproved  # it is proved here, step by step
 
 AHEAD = (NOON + timedelta(days=3)).isoformat()  # later than any order can be
