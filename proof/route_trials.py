@@ -70,6 +70,12 @@ def forks() -> Forks:
     return _stack().enter_context(Forks())
 
 
+@cache
+def more_forks() -> Forks:
+    """Return another one of them, for what works beside."""
+    return _stack().enter_context(Forks())
+
+
 def free_leases(data: Path) -> None:
     """Let time go by until what a dead sync had claimed is free."""
     later = Inbox(data, lambda: time.time() + 2 * LEASE_SECONDS)

@@ -28,14 +28,16 @@ from typing import Any
 
 from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.platform.hooks import hook_url, make_token
 from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts, shop_acts
+from vs_st_pipeline.sandbox.scenarios import consumer_acts, fleet, order_acts, parcels_acts, shop_acts
 from vs_st_pipeline.sandbox.scenarios.entries_beside import write_beside
 from vs_st_pipeline.sandbox.scenarios.fifty import STORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, LOG, HOOK_LOG = ("dagster", "state", "merchants.d", "brands", "shops", "sites"), "dagster.log", "webhooks.log"
+OURS = ("dagster", "state", "merchants.d", "brands", "shops", "sites", "parcels")
+LOG, HOOK_LOG = "dagster.log", "webhooks.log"
 NOT_OURS = (
     *("VS_ST_ALERTS", "VS_ST_TELL", "VS_ST_NOW", "VS_ST_VINOSHIPPER_RATE", "VS_ST_SIMPLETEXTING_RATE"),
     *("VS_ST_PUBLIC_URL", "VS_ST_HOOK_SECRET"),
@@ -71,7 +73,10 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
   9. {url}/assets/audience/synced/waymore/events?view=partitions&partition=corner-shop
      a fourth one: a shop's website. WayMore knows its history, block by block, and since then one event per change. Its
      tab "Checks" says what nobody can buy, because it lost its price.
- 10. {url}/automation
+ 10. {url}/assets/notices/synced/gupshup/messages?view=partitions&partition=kapaskraft
+     a fifth one: an order's journey. A delivery has failed, so the customer is told on WhatsApp, once, a minute after
+     it was seen; what they tap becomes the courier's order. Group `notices` says of each other message why it waits.
+ 11. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
      and see it become well at the next tick.
@@ -105,9 +110,10 @@ def main() -> int:
             Sandbox("consumers") as brands,
             Sandbox("orders:12") as shops,
             Sandbox("shop_small") as sites,
+            Sandbox("parcels") as parcels,
         ):
             try:
-                return _shown(box, Others(brands, shops, sites), folder, port, beside, ended)
+                return _shown(box, Others(brands, shops, sites, parcels), folder, port, beside, ended)
             finally:  # while the stand-ins still answer, so that nothing fails on its way out
                 ended.set()
                 for process in reversed(beside):
@@ -118,16 +124,18 @@ def main() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """The worlds beside the fleet's, each for a route: samples and consents, orders, a shop's audience."""
+    """The worlds beside the fleet's, each for a route: samples and consents, orders, an audience, parcels."""
 
     brands: Sandbox
     shops: Sandbox
     sites: Sandbox
+    parcels: Sandbox
 
     @property
     def merchants(self) -> list[str]:
         """Return the ids of all that are in them."""
-        return [merchant.id for box in (self.brands, self.shops, self.sites) for merchant in box.merchants]
+        worlds = (self.brands, self.shops, self.sites, self.parcels)
+        return [merchant.id for box in worlds for merchant in box.merchants]
 
 
 def _shown(
@@ -144,11 +152,14 @@ def _shown(
         write_beside(beside_it.brands, folder, "brands")
         write_beside(beside_it.shops, folder, "shops")
         write_beside(beside_it.sites, folder, "sites")
+        write_beside(beside_it.parcels, folder, "parcels")
+        _sync(90, "--merchant", *(merchant.id for merchant in beside_it.parcels.merchants))
         order_acts.awkward(beside_it.shops)
         shop_acts.awkward(beside_it.sites)
         others = beside_it.merchants
         _register([*merchants, *others])
         _webhooks(box, folder, beside, merchants)
+        _parcels(beside_it.parcels, folder)
         for merchant in beside_it.brands.merchants:
             beside_it.brands.sopost.control.send(merchant=merchant.id)
         print("Dagster starts, and the first tick with it ...", flush=True)
@@ -218,6 +229,18 @@ def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]],
     fleet.life(box, 12, random.Random(2))
 
 
+def _parcels(box: Sandbox, folder: Path) -> None:
+    """Tell Eshopbox and Gupshup where to call, as a person does; then a delivery fails."""
+    secret = (folder / "state" / "hook_secret").read_text(encoding="ascii")
+    for system in ("eshopbox", "gupshup"):
+        for merchant in box.merchants:
+            token = make_token(secret, system, merchant.id, 1)
+            parcels_acts.paste(box, system, merchant.id, hook_url(os.environ["VS_ST_PUBLIC_URL"], system, token))
+    box.eshopbox.control.set_switch("auto_webhooks", "on")
+    box.gupshup.control.set_switch("auto_callbacks", "on")
+    box.eshopbox.control.advance(parcels_acts.ORDER, "failed_delivery", parcels_acts.BRAND, reason="Nobody at home")
+
+
 def _worker(folder: Path, merchant_ids: list[str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "vs_st_pipeline.cli.main", "work", "--merchant", *merchant_ids]
     with (folder / HOOK_LOG).open("ab") as log:
@@ -231,6 +254,7 @@ def _life(box: Sandbox, beside_it: Others, ended: threading.Event) -> None:
         consumer_acts.life(beside_it.brands, chance)
         order_acts.life(beside_it.shops, chance)
         shop_acts.life(beside_it.sites, chance)
+        parcels_acts.life(beside_it.parcels, chance)
 
 
 def _welcome(url: str, folder: Path) -> str:

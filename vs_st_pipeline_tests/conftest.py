@@ -21,7 +21,7 @@ from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.identity import Linked
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline_tests.support import proved_quiet
+from vs_st_pipeline_tests.support import made_files, proved_quiet
 from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh, some_are_right
 from vs_st_pipeline_tests.support.story import Story
 
@@ -37,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen[test] += 1
             if seen[test] > sample:
                 item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _new_files_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new file of a merchant is a copy of one that was made before; tests about the making make their own."""
+    if not any(part in request.node.nodeid for part in made_files.OWN):
+        made_files.use(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.plan import UNREADABLE
 
 OK = "ok"
 PARTIAL = "partial"
@@ -83,6 +84,11 @@ class Report:
     lag_seconds: float | None = None
     seconds: float = 0.0
     troubles: list[Trouble] | None = None
+
+    def is_partial(self) -> bool:
+        """Say whether this run, which came to its end, did less than it had to (routes.md R68)."""
+        # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
+        return bool(self.rejected or self.unknown or self.noted[UNREADABLE] or self.orders_unseen or self.parts)
 
     @property
     def to_write(self) -> int:

@@ -98,6 +98,8 @@ def offboard(
         if new := [sentence for sentence in under_way(warehouse, merchant_id) if sentence not in known]:
             raise UnderWay(new)
         removed = stored_files(warehouse, merchant_id) or Removed(nothing_counted(), 0)
+        for route in routes.ROUTES:
+            route.leave(warehouse, merchant_id)
         removed = replace(removed, inbox=Inbox(warehouse.data_dir).remove(merchant_id))
         shutil.rmtree(leaving, ignore_errors=True)
         _folder(warehouse, merchant_id).rename(leaving)

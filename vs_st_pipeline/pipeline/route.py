@@ -265,6 +265,8 @@ class Route:
             often as the settings of the fleet say.
         outcome: a run and the id of a sync -> what that sync wrote and what it left alone, masked lines for the demo.
         under_way: warehouse and merchant's id -> what must not be interrupted by `vs-st offboard`, a sentence each.
+        leave: warehouse and merchant's id -> nothing: what is kept of the merchant outside of its folder goes, but what
+            must outlive it. Called when it is removed, before its folder.
         count_stored: warehouse and merchant's id -> how many records are kept; raises where it cannot be read.
         map_names: names that its field map may use in `from`, and what each is.
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
@@ -305,6 +307,7 @@ class Route:
     next_due_at: Callable[[Path, str], datetime | None] | None = None
     outcome: Callable[[Run, str], list[str]] = lambda _run, _run_id: []
     under_way: Callable[[Warehouse, str], list[str]] = lambda _warehouse, _merchant: []
+    leave: Callable[[Warehouse, str], None] = lambda _warehouse, _merchant: None
     count_stored: Callable[[Warehouse, str], int] = lambda _warehouse, _merchant: 0
     map_names: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)

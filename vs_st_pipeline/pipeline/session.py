@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from vs_st_pipeline.domain.errors import BadSettings, Internal, Interrupted, PipelineError, TryLater
-from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
 from vs_st_pipeline.platform.crash_reports import describe
@@ -165,7 +164,7 @@ def opened(session: SessionT) -> Iterator[SessionT]:
     try:
         with run.keeping():
             yield session
-        report.status = PARTIAL if _is_partial(report) else OK
+        report.status = PARTIAL if report.is_partial() else OK
     except PipelineError as error:
         report.status, report.error = FAILED, error
     except sqlite3.OperationalError:  # the inbox, or an account's file: busy for seconds, or its disk is full
@@ -184,11 +183,6 @@ def opened(session: SessionT) -> Iterator[SessionT]:
     finally:
         session.close()
         report.seconds = time.monotonic() - started
-
-
-def _is_partial(report: Report) -> bool:
-    # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
-    return bool(report.rejected or report.unknown or report.noted[UNREADABLE] or report.orders_unseen or report.parts)
 
 
 def at_rest(run: Run, report: Report) -> Report:

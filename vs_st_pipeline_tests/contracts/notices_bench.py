@@ -37,7 +37,9 @@ class NoticesBench:
             assert self.sync() == "ok"
             scene.later(seconds=2)
         for number in ("ONE", "TWO"):
-            order = scene.order(number=number, name=f"Customer {number}", phone=f"+9197400{len(number):02d}0{ord(number[0])}")
+            order = scene.order(
+                number=number, name=f"Customer {number}", phone=f"+9197400{len(number):02d}0{ord(number[0])}"
+            )
             for status in ("dispatched", "out_for_delivery", FAILED):
                 scene.advance(order, status)
         scene.hook()

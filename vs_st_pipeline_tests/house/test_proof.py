@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proof import __main__ as command
-from proof import answers, consumers, kills, machine, orders, receiver, structure, switches, units, worker
+from proof import answers, consumers, kills, machine, notices, orders, receiver, structure, switches, units, worker
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, World
@@ -81,6 +81,13 @@ def test_a_sync_of_consumers_that_is_killed_is_made_good_by_the_next_ones() -> N
 def test_a_sync_or_a_void_of_orders_that_is_killed_is_made_good_by_the_next_ones() -> None:
     figures = orders.short()
     assert figures.killed == figures.trials.total() == 3, "the places lie elsewhere by now"
+
+
+@pytest.mark.slow
+def test_a_sync_of_notices_that_is_killed_is_made_good_by_the_next_ones() -> None:
+    figures = notices.short()
+    assert figures.killed == figures.trials.total() == len(notices.CASES), "the places lie elsewhere by now"
+    assert figures.taken > 0
 
 
 # --- unit by unit -----------------------------------------------------------------------------------------------------

@@ -332,7 +332,7 @@ class Scene:
         """Records in two parts of other keys that were both acknowledged and read by the client; late ones aside."""
         parts: dict[tuple[str, str], set[str]] = {}
         for call in self.waymore.calls(self.merchant):
-            if "event" in call or call["fault"] or not 200 <= (call["status"] or 0) < 300:
+            if "event" in call or call["fault"] or call["refused"] or not 200 <= (call["status"] or 0) < 300:
                 continue
             for item in call["data"]:
                 if call["what"] in ("customers", "products", "orders"):

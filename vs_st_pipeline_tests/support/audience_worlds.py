@@ -228,7 +228,9 @@ class _Life:
     def _register(self) -> None:
         """Come to the registration by way of what goes wrong before it."""
         scene, way = self.scene, self.way
-        if way.get("bad_uuid", 401) != 401:
+        # With `ack: status` a 200 without a word is a yes: nothing tells this account's no from it (docs/audience.md).
+        mute = way.get("bad_uuid") == "200_no_message" and self.fine.get("ack") == "status"
+        if way.get("bad_uuid", 401) != 401 and not mute:
             scene.settings(uuid=self._secret("uuid", "0" * 32), **self.fine)
             self._not_ok("with another's uuid")
             scene.lose()

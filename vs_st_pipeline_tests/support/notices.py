@@ -489,7 +489,7 @@ class Scene:
             if not (self.data / "merchants" / merchant.id / f"{ROUTE}.duckdb").exists():
                 continue
             for row in self.rows("select * from synced.notices", merchant=merchant.id):
-                ids.add(row["message_id"])
+                ids |= {row["message_id"], *self._ids_of_tries(row)}
                 if row["message_id"] is None and row["state"] in ("unknown", "sending"):
                     open_ones[str(row["destination"]).removeprefix("+")] += 1
         for account in sorted(accounts):
@@ -500,6 +500,13 @@ class Scene:
                     open_ones[one["destination"]] -= 1
                     continue
                 yield f"{one['template']} to ...{one['destination'][-3:]}"
+
+    def _ids_of_tries(self, row: Record) -> list[str]:
+        """Message ids of a message that was sent again (7.4): the ledger has the newest, the account's file all."""
+        if row["tries"] < 2:
+            return []
+        rows = self.of_account("select id from message_ids where notice_id = ?", [row["notice_id"]], row["account"])
+        return [str(one["id"]) for one in rows]
 
     def leaks(self) -> list[str]:
         """What of people and keys stands where it may not.

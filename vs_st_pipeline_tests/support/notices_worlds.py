@@ -21,16 +21,14 @@ WORLDS = 8
 ENABLED = ("created", "packed", "on_the_way", "failed_delivery", "delivered", "return_created", "restocked")
 FORWARD = {"created": 10, "packed": 20, "on_the_way": 30, "failed_delivery": 40, "delivered": 50}
 BACKWARD = {"return_created": 10, "restocked": 50}
-LIFE: tuple[tuple[str, str], ...] = (
-    ("shipment", "packed"),
-    ("shipment", "dispatched"),
-    ("shipment", "out_for_delivery"),
-    ("shipment", "failed_delivery"),
-    ("", "answered"),
-    ("shipment", "out_for_delivery"),
-    ("shipment", "delivered"),
-    ("returnShipment", "created"),
-    ("returnShipment", "complete"),
+LIFE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("shipment", ("packed",)),
+    ("shipment", ("dispatched", "out_for_delivery")),
+    ("shipment", ("failed_delivery",)),
+    ("", ("answered",)),
+    ("shipment", ("out_for_delivery", "delivered")),
+    ("returnShipment", ("created",)),
+    ("returnShipment", ("complete",)),
 )
 """What becomes of the parcel, step by step."""
 NOTHING_GOES: tuple[Value, ...] = (
@@ -138,15 +136,14 @@ def meet(scene: Scene, switches: Switches, last: Value | None = None) -> list[st
     scene.callbacks()
     _go_on(scene, order)
     answered = False
-    for resource, status in LIFE:
-        if status == "answered":
+    for resource, statuses in LIFE:
+        if statuses == ("answered",):
             answered = _answer(scene, order)
-        else:
+        for status in statuses if resource else ():
             more = {} if resource == "shipment" else {"shipment": "R1"}
             scene.advance(order, status, resource=resource, **more)
         _go_on(scene, order)
-    for _ in range(2):  # what had to wait goes now
-        _go_on(scene, order)
+    _go_on(scene, order)  # what had to wait goes now
     found = list(judged(scene, order, values, answered))
     if last is not None:
         found += _kept_back(scene, last)

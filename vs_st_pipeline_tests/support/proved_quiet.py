@@ -21,7 +21,6 @@ from unittest.mock import patch
 from vs_st_pipeline.domain.report import OK, PARTIAL
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.quiet import QuietPath, path_of
-from vs_st_pipeline.pipeline.session import _is_partial
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.http.tape import Tape
 from vs_st_pipeline.platform.run import Run
@@ -94,7 +93,7 @@ def _prove(path: QuietPath, run: Run, kept: bytes, folder: Path) -> None:
     assert report.error is None, report.error
     assert not left, f"asked for in vain: {[key[2] for key in left]}"
     told, said = report.as_json(), path.session.report.as_json()
-    said["status"] = PARTIAL if _is_partial(path.session.report) else OK  # as at the end of the session
+    said["status"] = PARTIAL if path.session.report.is_partial() else OK  # as at the end of the session
     for one in (told, said):
         del one["seconds"], one["calls"]
     assert said == told, {name: (said[name], told[name]) for name in said if said[name] != told[name]}

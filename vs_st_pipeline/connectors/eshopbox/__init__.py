@@ -9,6 +9,7 @@ from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
 from vs_st_pipeline.connectors.eshopbox.hooks import HOOKS
 from vs_st_pipeline.connectors.eshopbox.names import ESHOPBOX, TITLE
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
+from vs_st_pipeline.connectors.eshopbox.setup import SETUP
 from vs_st_pipeline.connectors.eshopbox.streams import STREAMS
 from vs_st_pipeline.platform.connector import Account, Connector
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -32,4 +33,5 @@ CONNECTOR = Connector(
     find_suppressed=traces.find_suppressed,
     migrations=resources.files(__name__) / "sql",
     hooks=HOOKS,
+    setup=SETUP,
 )

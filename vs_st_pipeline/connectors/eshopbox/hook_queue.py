@@ -78,6 +78,18 @@ def unread(run: Run, hints: Sequence[Hint]) -> list[int]:
     return [named[key] for (key,) in rows]
 
 
+def forget_before(db: Db, before: datetime) -> None:
+    """Delete hooks that came before a moment (UTC without zone), inside the caller's transaction.
+
+    Those of orders of which something may still come stay: a word of theirs may be what their journey rests on.
+    """
+    db.execute(
+        f"""delete from {HOOKS} where received_at < ? and (read_at is not null or bad is not null)
+            and parcel_id not in (select parcel_id from {KNOWN} where is_open)""",
+        [before],
+    )
+
+
 def _key(hint: Hint) -> str:
     return f"{hint.entry}:{hint.at}"
 

@@ -18,7 +18,7 @@ from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
 from vs_st_pipeline.connectors.eshopbox.hook_queue import ORDER_MISMATCH
 from vs_st_pipeline.connectors.eshopbox.landing import Read
 from vs_st_pipeline.connectors.eshopbox.order_record import ORDER, read_order
-from vs_st_pipeline.connectors.eshopbox.streams import HOOKS, STORED
+from vs_st_pipeline.connectors.eshopbox.streams import HOOKS, KNOWN, STORED
 from vs_st_pipeline.domain.errors import BadAnswer, Interrupted, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.records import id_text, prove
 from vs_st_pipeline.domain.single_reads import IN_A_ROW, SingleReads, is_of_one_record
@@ -253,10 +253,10 @@ class _Reader:
         right = {number for key, number, _ in rows if key not in other}
         by_hook_alone = set(other.values()) - right - stored.wanted_otherwise(db, sorted(set(other.values())))
         self.found.mismatched |= set(other.values())
-        for one in reads:
+        settled = {one.number for one in reads if self._settle_hooks(db, one)}
+        with db.batch({"id": sorted(settled)}) as batch:  # what their hooks say may count from now on
             db.execute(
-                f"update {HOOKS} set read_at = $at where parcel_id = $id and read_at is null and received_at <= $at",
-                {"at": one.at, "id": one.number},
+                f"update {KNOWN} set changed = ? where parcel_id in (select id from {batch})", [landing.next_change(db)]
             )
         for key in other:
             db.execute(
@@ -264,6 +264,17 @@ class _Reader:
                 [self._run.now(), key],
             )
         return [one for one in reads if one.number not in by_hook_alone]
+
+    @staticmethod
+    def _settle_hooks(db: Db, read: Read) -> bool:
+        """Note that an order was read after its hooks; says whether any had waited for that."""
+        return bool(
+            db.rows(
+                f"""update {HOOKS} set read_at = $at
+                    where parcel_id = $id and read_at is null and received_at <= $at returning 1""",
+                {"at": read.at, "id": read.number},
+            )
+        )
 
 
 def _unwrapped(answer: Any) -> Any:

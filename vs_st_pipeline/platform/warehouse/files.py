@@ -145,6 +145,7 @@ class Warehouse:
     ) -> None:
         self.data_dir = data_dir
         self.pace_dir = data_dir / "pace"  # permits that all processes with this data folder share
+        self.origin: Warehouse | None = None  # of a trial: what it was copied from; other routes are looked at there
         self.layouts = layouts
         self.wait_seconds = wait_seconds
         self._instance: _Instance | None = None
@@ -302,6 +303,8 @@ class Warehouse:
             TryLater: the file is not there, cannot be had in time, is damaged, or lacks what `read` looks for. The
                 caller goes on without news.
         """
+        if self.origin is not None and not self.file(merchant_id, route).exists():
+            return self.origin.peek(merchant_id, route, read, wait_seconds=wait_seconds)
         held = self._held(merchant_id, route)
         give_up_at = time.monotonic() + wait_seconds
         with waiting():
@@ -385,7 +388,7 @@ class Warehouse:
         spill.remove_stale(self.data_dir / "tmp")
         folder, handle = spill.claim_dir(self.data_dir / "tmp")
         aside = Warehouse(folder, self.layouts, wait_seconds=self.wait_seconds)
-        aside.pace_dir = self.pace_dir
+        aside.pace_dir, aside.origin = self.pace_dir, self
         try:
             self._copy(merchant_id, route, aside)
             yield aside

@@ -20,11 +20,17 @@ _TOLD = "told, told_key, told_call, told_at"
 
 def move(db: Db, run: Run) -> None:
     """Move all of them."""
+    kinds = {row[0] for row in db.rows("select distinct kind from planned.audience_moves")}
+    events = {row[0] for row in db.rows("select distinct event from planned.audience_news where not late")}
     for kind, block in _BLOCKS.items():
-        _records(db, kind, block)
-    _carts(db)
-    _wishes(db)
-    _addresses(db, run)
+        if kind in kinds:
+            _records(db, kind, block)
+    if "cart" in kinds:
+        _carts(db)
+    if events & {Event.WISHLIST_ADD, Event.WISHLIST_DELETE}:
+        _wishes(db)
+    if Event.NEWSLETTER in events:
+        _addresses(db, run)
 
 
 def _records(db: Db, kind: str, block: Block) -> None:
@@ -32,8 +38,6 @@ def _records(db: Db, kind: str, block: Block) -> None:
     db.execute(
         f"create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = '{kind}'"
     )
-    if not db.value("select count(*) from temp.aud_ids"):
-        return
     db.execute(
         f"""create or replace temp table aud_was as
             select {column} as id, {_TOLD} from {table} semi join temp.aud_ids as i on i.id = {column}"""
@@ -57,8 +61,6 @@ def _carts(db: Db) -> None:
     db.execute(
         "create or replace temp table aud_ids as select distinct id from planned.audience_moves where kind = 'cart'"
     )
-    if not db.value("select count(*) from temp.aud_ids"):
-        return
     db.execute(
         f"""create or replace temp table aud_was as
             select customer_id as id, {_TOLD} from synced.base_carts

@@ -76,6 +76,12 @@ class AudienceCheck(CheckResult):
 
 def _standing(known: Record) -> str:
     """Say how the registration stands. What a refusal means and when it is asked again is said by the sync."""
+    if known.get("asked_again_at"):
+        again = datetime.fromisoformat(known["asked_again_at"])
+        return (
+            f"refused; it is asked again after {again:%Y-%m-%d %H:%M} UTC, at "
+            "once when waymore.username or waymore.password changes, or by `vs-st connect`"
+        )
     if known["state"] in (State.NONE, State.ASKING):
         return "not registered; the next sync registers it, and only then the keys are tried"
     if known["since"]:
@@ -112,6 +118,8 @@ def _look_at_what_is_stored(session: AudienceSession, found: AudienceCheck) -> N
     known = registration.read(run)
     since = known.registered_at.isoformat() + "Z" if known.registered_at else None
     found.registration = {"state": str(known.state), "since": since, "domain": known.domain}
+    if known.refused and known.next_try_at is not None and known.next_try_at > run.now():
+        found.registration["asked_again_at"] = known.next_try_at.isoformat() + "Z"
     if known.state is State.DISCONNECTED:
         found.doubts.append("it was disconnected: nothing is told until `vs-st connect`")
     if run.file().exists():

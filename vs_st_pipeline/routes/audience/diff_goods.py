@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
-from vs_st_pipeline.routes.audience.difference import Terms, held, left, note, released
+from vs_st_pipeline.routes.audience.difference import Terms, held, is_empty, left, note, released
 from vs_st_pipeline.routes.audience.words import Block, Event, Noted, Rank
 
 # Stock has events of its own; what a shop calls a product, and in which order it shows options, has none.
@@ -16,6 +16,8 @@ COMPARED = (
     "discount_quantity", "image_link", "product_link", "extra",
 )  # fmt: skip
 _OWN = "coalesce(s.own_at, s.posted_at)"
+_ABOUT_WISH = "to_json(struct_pack(customer_id, product_id))::varchar as about"
+_WISH = "to_json([customer_id, product_id])::varchar"
 
 
 def products(db: Db, by: Terms) -> None:
@@ -27,6 +29,17 @@ def products(db: Db, by: Terms) -> None:
             where case when b.product_id is null then s.gone_at is null
                   else b.digest <> s.digest or (b.gone_at is null) <> (s.gone_at is null) end"""
     )
+    if not is_empty(db, "aud_ids"):
+        _differing(db, by)
+    _passed_on_stock(db, by)
+    note(
+        db, Noted.PRODUCT_GONE, "product",
+        """select product_id from staged.shop_products semi join synced.base_products using (product_id)
+           where gone_at is not null""",
+    )  # fmt: skip
+
+
+def _differing(db: Db, by: Terms) -> None:
     db.execute(
         f"create or replace temp table aud_products as "
         f"select * from temp.aud_ids anti join {left('product')} as l using (id)"
@@ -49,11 +62,6 @@ def products(db: Db, by: Terms) -> None:
            select 'product', product_id from temp.aud_p
            anti join (select id from temp.aud_news where kind = 'product' and late) as n on n.id = product_id"""
     )
-    note(
-        db, Noted.PRODUCT_GONE, "product",
-        """select product_id from staged.shop_products semi join synced.base_products using (product_id)
-           where gone_at is not null""",
-    )  # fmt: skip
 
 
 def _added(db: Db, by: Terms) -> None:
@@ -117,7 +125,13 @@ def _stock(db: Db, by: Terms) -> None:
             where n.gone_at is null and ({differs.format("n", "b")})
               and len(list_filter(coalesce(n.options, []), lambda o: o.stock is not null)) = 0"""
     )
-    # A post that brought no number is passed on as it came; the column stays as it is (rulings, audience 4).
+
+
+def _passed_on_stock(db: Db, by: Terms) -> None:
+    """Pass on a post that brought no number as it came; the column stays as it is (rulings, audience 4)."""
+    posts = "select 1 from staged.shop_passed_on where event = ? limit 1"
+    if db.row(posts, [str(Event.PRODUCT_STOCK_UPDATE)]) is None:
+        return
     db.execute(
         f"""insert into temp.aud_news by name
             select '{Rank.PRODUCT}' as rank, 2 as place, p.part as sub, p.event, 'product' as kind, p.id, p.part,
@@ -155,19 +169,34 @@ def _out_of_stock(db: Db, by: Terms) -> None:
 
 def wishes(db: Db, by: Terms) -> None:
     """Find wishes that came and went; where one of a customer's is old, his whole list goes as late history."""
-    about = "to_json(struct_pack(customer_id, product_id))::varchar as about"
-    name = "to_json([customer_id, product_id])::varchar"
-    own = "coalesce(s.own_at, s.posted_at)"
     db.execute(
         f"""create or replace temp table aud_came as
-            select s.customer_id, s.product_id, s.seen_at, {own} as own_at,
-                c.id is not null or {by.is_old(Block.WISHLIST, own, "s.lacked_at")} as late
+            select s.customer_id, s.product_id, s.seen_at, {_OWN} as own_at,
+                c.id is not null or {by.is_old(Block.WISHLIST, _OWN, "s.lacked_at")} as late
             from (select * from staged.shop_wishlists where gone_at is null) as s
             anti join synced.base_wishes as b using (customer_id, product_id)
             anti join {held("customer")} as h on h.id = s.customer_id
             anti join {left("wish")} as l on l.id = s.customer_id
             left join {released("customer")} as c on c.id = s.customer_id"""
     )
+    if not is_empty(db, "aud_came"):
+        _came(db, by)
+    db.execute(
+        f"""insert into temp.aud_news by name
+            select '{Rank.WISH}' as rank, 0 as place, '' as sub, '{Event.WISHLIST_DELETE}' as event, 'wish' as kind,
+                {_WISH} as id, '' as part, {_ABOUT_WISH}, ['product_id'] as changed, false as late,
+                {by.is_off(Event.WISHLIST_DELETE)} as silent,
+                coalesce(s.gone_at, timestamp '{by.now}') as seen_at, {_OWN} as own_at
+            from synced.base_wishes as b left join staged.shop_wishlists as s using (customer_id, product_id)
+            anti join {held("customer")} as h on h.id = customer_id
+            anti join (select id from temp.aud_open where kind = 'wish') as l on l.id = customer_id
+            anti join (select customer_id as id from staged.shop_customers where gone_at is not null) as g
+                on g.id = customer_id
+            where s.product_id is null or s.gone_at is not null"""
+    )
+
+
+def _came(db: Db, by: Terms) -> None:
     db.execute(
         f"""insert into temp.aud_news by name
             select '{Rank.WISH}' as rank, 0 as place, '' as sub, '{Event.WISHLIST_ADD}' as event, 'wish' as kind,
@@ -178,23 +207,10 @@ def wishes(db: Db, by: Terms) -> None:
     db.execute(
         f"""insert into temp.aud_news by name
             select '{Rank.WISH}' as rank, 1 as place, '' as sub, '{Event.WISHLIST_ADD}' as event, 'wish' as kind,
-                {name} as id, '' as part, {about}, ['product_id'] as changed, false as late,
+                {_WISH} as id, '' as part, {_ABOUT_WISH}, ['product_id'] as changed, false as late,
                 {by.is_off(Event.WISHLIST_ADD)} as silent, seen_at, own_at
             from temp.aud_came
             anti join (select customer_id from temp.aud_came where late) as l using (customer_id)"""
-    )
-    db.execute(
-        f"""insert into temp.aud_news by name
-            select '{Rank.WISH}' as rank, 0 as place, '' as sub, '{Event.WISHLIST_DELETE}' as event, 'wish' as kind,
-                {name} as id, '' as part, {about}, ['product_id'] as changed, false as late,
-                {by.is_off(Event.WISHLIST_DELETE)} as silent,
-                coalesce(s.gone_at, timestamp '{by.now}') as seen_at, {own} as own_at
-            from synced.base_wishes as b left join staged.shop_wishlists as s using (customer_id, product_id)
-            anti join {held("customer")} as h on h.id = customer_id
-            anti join (select id from temp.aud_open where kind = 'wish') as l on l.id = customer_id
-            anti join (select customer_id as id from staged.shop_customers where gone_at is not null) as g
-                on g.id = customer_id
-            where s.product_id is null or s.gone_at is not null"""
     )
 
 
@@ -204,7 +220,6 @@ def carts(db: Db, by: Terms) -> None:
     The history tells a customer's cart with the customer, so an old cart without base goes as late history of its
     customer, and never as an event.
     """
-    guests = "" if by.guest_carts else "where id <> ''"
     db.execute(
         f"""create or replace temp table aud_ids as
             select coalesce(n.customer_id, b.customer_id) as id, n.cart.cart_id as cart_id,
@@ -213,6 +228,18 @@ def carts(db: Db, by: Terms) -> None:
             where case when n.customer_id is null then len(coalesce(b.lines, [])) > 0
                   else n.cart.digest is distinct from b.digest end"""
     )
+    if not is_empty(db, "aud_ids"):
+        _differing_carts(db, by)
+    if not by.guest_carts:
+        note(
+            db, Noted.GUEST_CART, "cart",
+            """select cart_id from staged.shop_carts semi join staged.shop_cart_lines using (cart_id)
+               where customer_id is null and gone_at is null""",
+        )  # fmt: skip
+
+
+def _differing_carts(db: Db, by: Terms) -> None:
+    guests = "" if by.guest_carts else "where id <> ''"
     db.execute(
         f"""create or replace temp table aud_carts as
             select * from (select * from temp.aud_ids {guests}) anti join {held("customer")} as h using (id)
@@ -253,9 +280,3 @@ def carts(db: Db, by: Terms) -> None:
         """insert into planned.audience_moves select 'cart', id from temp.aud_c
            anti join (select id from temp.aud_old_carts where known) as o using (id)"""
     )
-    if not by.guest_carts:
-        note(
-            db, Noted.GUEST_CART, "cart",
-            """select cart_id from staged.shop_carts semi join staged.shop_cart_lines using (cart_id)
-               where customer_id is null and gone_at is null""",
-        )  # fmt: skip

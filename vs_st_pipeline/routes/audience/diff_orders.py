@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
-from vs_st_pipeline.routes.audience.difference import Terms, held, left, note, released
+from vs_st_pipeline.routes.audience.difference import Terms, held, is_empty, left, note, released
 from vs_st_pipeline.routes.audience.words import Block, Event, Noted, Rank
 
 _OWN = "coalesce(s.own_at, s.posted_at)"
@@ -23,6 +23,8 @@ def orders(db: Db, by: Terms) -> None:
                 on p.id = s.order_id
             where s.gone_at is null and (b.digest is distinct from s.digest or p.id is not null)"""
     )
+    if is_empty(db, "aud_ids"):
+        return
     db.execute(
         f"""create or replace temp table aud_orders as
             select * from temp.aud_ids anti join {held("order")} as h using (id)

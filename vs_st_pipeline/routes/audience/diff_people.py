@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
-from vs_st_pipeline.routes.audience.difference import Terms, held, left, note, released
+from vs_st_pipeline.routes.audience.difference import Terms, held, is_empty, left, note, released
 from vs_st_pipeline.routes.audience.words import Block, Event, Noted, Rank
 
 COMPARED = ("first_name", "last_name", "birth_date", "email", "phone", "extra", "addresses")
@@ -21,6 +21,8 @@ def customers(db: Db, by: Terms) -> None:
             from staged.shop_customers as s left join synced.base_customers as b using (customer_id)
             where s.gone_at is null and b.digest is distinct from s.digest"""
     )
+    if is_empty(db, "aud_ids"):
+        return
     db.execute(
         f"""create or replace temp table aud_customers as
             select * from temp.aud_ids anti join {held("customer")} as h using (id)
@@ -95,6 +97,8 @@ def subscribed(db: Db, by: Terms) -> None:
             from planned.audience_addresses as a left join synced.base_subscribers as b using (address)
             where a.subscribed and not coalesce(b.subscribed, false)"""
     )
+    if is_empty(db, "aud_yes"):
+        return
     db.execute(
         """create or replace temp table aud_moved as
             select y.id, any_value(c.seen_at) as seen_at

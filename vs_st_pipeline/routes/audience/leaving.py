@@ -13,7 +13,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.waymore.client import Outcome
 from vs_st_pipeline.connectors.waymore.settings import Endpoints, WaymoreSettings
-from vs_st_pipeline.domain.errors import BadKey, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadKey, NotSent, PipelineError, TryLater
 from vs_st_pipeline.pipeline.own_commands import Told
 from vs_st_pipeline.pipeline.route import Registering
 from vs_st_pipeline.platform.failpoints import failpoint
@@ -47,7 +47,12 @@ def connect(run: Run) -> Told:
         session.registration = replace(known, next_try_at=None)
         if known.state == State.DISCONNECTED:
             session.registration = Registration()
-        registering.register(session)
+        try:
+            registering.register(session)
+        except NotSent:
+            if known.state == State.DISCONNECTED:  # nothing left us, so no sync is to try what a person must ask for
+                _keep(session, known)
+            raise
         return _told(run, session.registration, "is registered; its history follows in the background")
     assert session.report.error is not None, "only an error leads here"
     return _failed(run, session.report.error)

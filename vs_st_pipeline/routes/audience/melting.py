@@ -39,9 +39,13 @@ def melt(db: Db, run: Run) -> None:
         """create or replace temp table aud_going as
            select * from planned.audience_news where not late and not silent"""
     )
-    _vanish_wishes(db, run)
-    _vanish_subscriptions(db, run)
-    _vanish_out_of_stock(db, run)
+    events = {row[0] for row in db.rows("select distinct event from planned.audience_news")}
+    if Event.WISHLIST_DELETE in events:
+        _vanish_wishes(db, run)
+    if Event.NEWSLETTER in events:
+        _vanish_subscriptions(db, run)
+    if db.row("select 1 from planned.audience_moves where kind = 'product' limit 1") is not None:
+        _vanish_out_of_stock(db, run)
     adds = " ".join(f"when '{event}' then '{add}'" for event, add in _TO_ADD.items())
     itself = ", ".join(f"'{event}'" for event in _TO_ITSELF)
     db.execute(

@@ -473,11 +473,16 @@ def _note(db: Db, batch: _Batch) -> None:
     for post in batch.posts:
         if batch.states[post.number] == ORPHAN and (found := _key_of(post)) is not None:
             noted.add((Noted.ORPHAN, SHAPES[found[0]].kind, found[1][0]))
-        elif batch.states[post.number] == UNUSABLE and post.event != Event.SEARCH:
+        elif batch.states[post.number] == UNUSABLE and not _is_blank_search(post):
             db.execute(
                 "insert into staged.unusable values (?, ?, ?)", ["post", str(post.number), f"{post.event} lacks"]
             )
     _insert(db, noted)
+
+
+def _is_blank_search(post: Post) -> bool:
+    """Say whether somebody looked for nothing: that is no fault of the site's."""
+    return post.event == Event.SEARCH and isinstance(post.data.get("search_string"), str)
 
 
 def _insert(db: Db, noted: Iterable[tuple[str, str, str]]) -> None:

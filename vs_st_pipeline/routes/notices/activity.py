@@ -11,8 +11,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,44 +65,6 @@ def add(
     return added is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Why a notice waits or was dropped, to be told once for each reason."""
-
-    notice_id: str
-    merchant_order: str | None
-    reason: str
-    detail: Mapping[str, Any]
-
-
-def add_held(db: Db, run: Run, rows: Sequence[Held]) -> None:
-    """Add many rows of `held` at once, in the caller's transaction; one of a reason that was told says nothing."""
-    if not rows:
-        return
-    columns: dict[str, list[Any]] = {
-        "activity_id": [id_of(run, held_key(one.notice_id, one.reason)) for one in rows],
-        "merchant_order": [one.merchant_order for one in rows],
-        "notice_id": [one.notice_id for one in rows],
-        "detail": [json.dumps(one.detail, default=_plain) for one in rows],
-    }
-    with db.batch(columns) as batch:
-        db.execute(
-            f"""insert into staged.activity (activity_id, seq, merchant_order, "at", what, notice_id, detail)
-                select activity_id,
-                    (select coalesce(max(seq), 0) from staged.activity) + row_number() over (order by b.rowid),
-                    merchant_order, $at::timestamp, $what, notice_id, detail
-                from (select *, row_number() over () as rowid from {batch}) as b
-                anti join staged.activity using (activity_id)""",
-            {"at": run.now(), "what": str(What.HELD)},
-        )
-    added_elsewhere(db)
-
-
-def held_key(notice_id: str, reason: str) -> str:
-    """Return the key of a row of `held`: each reason of a notice is told once (7.8)."""
-    return f"held {notice_id} {reason}"
-
-
 def added_elsewhere(db: Db) -> None:
     """Have the next row's number read anew: rows were added by SQL, with numbers from `max(seq) + 1` on."""
     db.uncache(_SEQ)
@@ -112,7 +73,7 @@ def added_elsewhere(db: Db) -> None:
 def id_of(run: Run, key: str) -> str:
     """Return the id of the row of a key, the same whatever was lost in between."""
     told = hashlib.sha256(f"v1|{run.merchant.id}|{key}".encode()).digest()
-    return "a_" + base64.b32encode(told).decode("ascii").lower()[:26]
+    return "a_" + base64.b32encode(told[:20]).decode("ascii").lower()[:26]
 
 
 def is_there(db: Db, activity_id: str) -> bool:

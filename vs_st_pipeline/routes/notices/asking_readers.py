@@ -6,11 +6,12 @@ Data flow: orders whose read is too old -> hints of the inbox for the route that
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 from vs_st_pipeline.domain.hints import ORDER, Call
-from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Arrival, Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import NAME
@@ -27,14 +28,19 @@ def ask(run: Run, system: str, route: str, own: Sequence[str]) -> None:
     if run.dry_run or route == NAME or not own:
         return
     inbox = run.inbox if run.inbox is not None else Inbox(run.warehouse.data_dir)
-    waiting = {
-        one.record for one in inbox.waiting([run.merchant.id], route=route) if (one.system, one.kind) == (system, ORDER)
-    }
-    at = datetime.fromtimestamp(inbox.said_now(), UTC).isoformat()
-    asked = [one for one in own if one not in waiting][:MOST]
-    inbox.put(
-        [Arrival(run.merchant.id, system, Call(ORDER, one, event=f"route {NAME} asks"), (route,), at) for one in asked]
-    )
+    with suppress(*UNUSABLE):  # then the reader's own turn comes, and the message waits until then
+        waiting = {
+            one.record
+            for one in inbox.waiting([run.merchant.id], route=route)
+            if (one.system, one.kind) == (system, ORDER)
+        }
+        at = datetime.fromtimestamp(inbox.said_now(), UTC).isoformat()
+        inbox.put(
+            [
+                Arrival(run.merchant.id, system, Call(ORDER, one, event=f"route {NAME} asks"), (route,), at)
+                for one in [one for one in own if one not in waiting][:MOST]
+            ]
+        )
 
 
 def own_of(system: str, merchant_orders: Collection[str]) -> list[str]:

@@ -81,6 +81,7 @@ def is_final(month: str, today: date) -> bool:
 
 
 def next_month(month: str) -> str:
+    """Return the month after a month, `YYYY-MM`."""
     year, number = int(month[:4]), int(month[5:])
     return f"{year + number // 12:04}-{number % 12 + 1:02}"
 
@@ -139,13 +140,12 @@ def close(store: AccountStore, zone: tzinfo, today: date) -> None:
     if not store.exists:
         return
     with store.read() as db:
-        last = closed_through(db, store.merchant)
-    if last is not None and not is_final(next_month(last), today):
+        month = _open_month(db, store.merchant, zone)
+    if month is None or not is_final(month, today):
         return
     with store.write() as db:
-        last, first = closed_through(db, store.merchant), _first(db, store.merchant, zone)
-        month = next_month(last) if last is not None else first
-        if month is None or not is_final(month, today):
+        month = _open_month(db, store.merchant, zone)
+        if month is None:
             return
         found = claim_rows.read_all(db, store.merchant)
         while is_final(month, today):
@@ -158,8 +158,11 @@ def close(store: AccountStore, zone: tzinfo, today: date) -> None:
             month = next_month(month)
 
 
-def _first(db: sqlite3.Connection, merchant: str, zone: tzinfo) -> str | None:
-    """Return the month of a merchant's first message; None: it has none."""
+def _open_month(db: sqlite3.Connection, merchant: str, zone: tzinfo) -> str | None:
+    """Return the first month of a merchant that is not stored; None: it has sent nothing yet."""
+    last = closed_through(db, merchant)
+    if last is not None:
+        return next_month(last)
     at = db.execute(
         "select min(coalesce(accepted_at, claimed_at)) from claims where merchant = ?", [merchant]
     ).fetchone()
@@ -177,6 +180,7 @@ def _fact(merchant: str) -> str:
 
 
 def closed_through(db: sqlite3.Connection, merchant: str) -> str | None:
+    """Return the newest month of a merchant that is stored; None: none is."""
     row = db.execute("select value from facts where name = ?", [_fact(merchant)]).fetchone()
     return None if row is None else str(row[0])
 
@@ -192,6 +196,7 @@ def _put(db: sqlite3.Connection, line: Line) -> None:
 
 
 def stored(db: sqlite3.Connection, merchant: str, month: str | None = None) -> list[Line]:
+    """Return the stored lines of a merchant, of a month or of all, as they were stored."""
     rows = db.execute(
         """select notice_id, merchant, month, of_month, bucket, was, amount, currency, detail from billed
            where merchant = ? and (? is null or month = ?) order by month, rowid""",
@@ -207,6 +212,7 @@ def stored(db: sqlite3.Connection, merchant: str, month: str | None = None) -> l
 
 
 def known_lines(db: sqlite3.Connection, merchant: str) -> dict[str, Line]:
+    """Return the newest stored line of each message of a merchant, in which `amount` is the sum of them all."""
     known: dict[str, Line] = {}
     for line in stored(db, merchant):
         before = known.get(line.notice_id)

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from vs_st_pipeline.connectors import eshopbox
+from vs_st_pipeline.connectors import commerce7, eshopbox, vinoshipper
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
+from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import readiness, showing
+from vs_st_pipeline.routes.notices.other_readers import reads_itself
 from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX, NAME
 
@@ -57,7 +59,7 @@ def new_result(merchant_id: str, error: PipelineError | None = None) -> NoticesC
 def check(run: Run) -> NoticesCheck:
     """Ask the accounts and the source whether their keys are good and what is there; write nothing, send nothing."""
     found = new_result(run.merchant.id)
-    for question in (_look_at_settings, _ask_accounts, _ask_source, _ask_templates):
+    for question in (_look_at_settings, _ask_accounts, _ask_sources, _ask_templates):
         with open_session(run) as session:
             question(session, found)
         error = session.report.error if session.report.status == FAILED else None
@@ -107,14 +109,24 @@ def _why(session: NoticesSession) -> str:
     return "the only account" if len(session.gupshup.accounts) == 1 else "the first that was installed"
 
 
-def _ask_source(session: NoticesSession, found: NoticesCheck) -> None:
-    if ESHOPBOX not in session.run.merchant.sections:
-        return
-    setup = eshopbox.CONNECTOR.setup
-    if setup is None:
-        return
-    seen = setup.look(session.eshopbox, session.run.merchant)
-    found.doubts += [*seen.disagrees.values(), *([seen.lacks] if seen.lacks else [])]
+def _ask_sources(session: NoticesSession, found: NoticesCheck) -> None:
+    """Ask the systems that this route reads itself; of the others their reader's own check tells."""
+    merchant = session.run.merchant
+    systems: tuple[Connector[Any], ...] = (eshopbox.CONNECTOR, commerce7.CONNECTOR, vinoshipper.CONNECTOR)
+    first: PipelineError | None = None
+    for connector in systems:
+        if connector.name not in merchant.sections or connector.setup is None:
+            continue
+        if connector.name != ESHOPBOX and not reads_itself(merchant, connector.name):
+            continue
+        try:
+            seen = connector.setup.look(session.client(connector), merchant)
+        except PipelineError as error:
+            first = first or error
+            continue
+        found.doubts += [*seen.disagrees.values(), *([seen.lacks] if seen.lacks else [])]
+    if first is not None:
+        raise first
 
 
 def _ask_templates(session: NoticesSession, found: NoticesCheck) -> None:

@@ -17,9 +17,14 @@ DEMO: Final = Demo(
     (
         Act("The first sync looks at what is there. History is not announced:", commands=(_SYNC,)),
         Act(
-            "A courier fails to deliver. The customer is told once, and asked what to do.",
+            "A courier fails to deliver. What is new waits a minute: what comes within it may take its place.",
             timedelta(minutes=30),
             orders=("parcel_fails",),
+            commands=(_SYNC,),
+        ),
+        Act(
+            "Then the customer is told, once, and asked what to do.",
+            timedelta(minutes=2),
             commands=(("plan", "--merchant", _MERCHANT, "--route", NAME), _SYNC),
             outcome=True,
         ),

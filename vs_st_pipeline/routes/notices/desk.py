@@ -177,8 +177,9 @@ class Desk:
                 self._collect()
             except Exception as error:
                 broken = broken or error
-        with self._noting(at_end=True):
-            pass
+        if self._finished:
+            with self._noting(at_end=True):
+                pass
         if broken is not None:
             raise broken
 

@@ -37,6 +37,13 @@ _PHONES: Final = (
     "select merchant_order, contact_phone from staged.notice_orders",
     "select merchant_order, destination from synced.notices where destination is not null",
 )
+_SPELLINGS: Final = " union ".join(
+    f"select {column} from {table}"
+    for table, column in (
+        *(("staged.recipients", "phone"), ("staged.recipients", "phone_raw"), ("staged.consents", "phone")),
+        *(("staged.replies", "phone"), ("planned.notices", "phone"), ("synced.notices", "destination")),
+    )
+)
 
 
 def _names_of(person: Person) -> Identifiers | None:
@@ -59,9 +66,10 @@ def _orders(db: Db, is_theirs: Callable[[str], bool]) -> set[str]:
 
 
 def _find(db: Db, found: Identifiers) -> None:
-    """Add the orders of these phones, and the same phone without its country's digits."""
+    """Add the orders of these phones, and each phone as our tables write it: rows are found by that."""
     phones = set(found.phones)
     found.of(ORDER).update(_orders(db, lambda name: bool(name) and name in phones))
+    found.phones.update(row[0] for row in db.rows(_SPELLINGS) if row[0] and phone_name(row[0]) in phones)
 
 
 def _erase(db: Db, forgotten: Suppressed) -> int:

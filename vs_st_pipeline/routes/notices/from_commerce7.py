@@ -30,7 +30,8 @@ from vs_st_pipeline.platform.warehouse.streams import REDUCED
 from vs_st_pipeline.routes.notices import asking_readers, commerce7_rows, status_map
 from vs_st_pipeline.routes.notices.other_readers import ORDERS as ROUTE_ORDERS
 from vs_st_pipeline.routes.notices.other_readers import look, reader, reads_itself
-from vs_st_pipeline.routes.notices.others import Read, Staging, note_reads
+from vs_st_pipeline.routes.notices.other_tables import note_reads
+from vs_st_pipeline.routes.notices.others import Read, Staging
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.sources import Seen
 from vs_st_pipeline.routes.notices.systems import COMMERCE7
@@ -76,8 +77,13 @@ class Commerce7Source:
             self._count(session)
             return Seen()
         client = session.client(commerce7.CONNECTOR)
-        walked = walk_orders(run, client, lambda: not asking_readers.is_over(session))
-        session.told.seen["orders"] += walked.rows
+        with run.open() as db:
+            before = db.value(f"select coalesce(max(changed), 0) from {stored.TABLE}")
+        walk_orders(run, client, lambda: not asking_readers.is_over(session))
+        with run.open() as db:
+            session.told.seen["orders"] += int(
+                db.value(f"select count(*) from {stored.TABLE} where changed > ?", [before])
+            )
         session.told.noted[Noted.UNREADABLE] += reading.read_again(run, client)
         return Seen(self._read_customers(session))
 
@@ -123,9 +129,11 @@ class Commerce7Source:
         if state.get("reader") != by_whom or state.get("version") != VERSION:
             state = {"by": state.get("by")}  # another file has numbers of its own
         since = run.now() - RECENT
+        news: _News | None = None
         try:
-            news = look(run, by_whom, lambda db: _news(db, by_whom, state, since))
-            wanted = self._wanted(run, news) if named is None else named
+            if named is None:
+                news = look(run, by_whom, lambda db: _news(db, by_whom, state, since))
+            wanted = self._wanted(run, news) if news is not None else named or []
             for first in range(0, len(wanted), _AT_ONCE):
                 reads = self._reads(session, by_whom, wanted[first : first + _AT_ONCE])
                 with run.open() as db, db.transaction():
@@ -136,7 +144,7 @@ class Commerce7Source:
         except TryLater as error:
             run.request_log.append(RequestLogEntry(COMMERCE7, f"read by route {by_whom}", 0, error.message))
             return
-        if named is None:
+        if news is not None:
             with run.open() as db, db.transaction():
                 if state.get("by") not in (None, statuses.fingerprint):
                     Staging(run, db, COMMERCE7, session.settings, statuses).again()
@@ -183,11 +191,9 @@ class Commerce7Source:
             return walk_of(db, ORDERS).done_at is not None
 
     def read_again(self, session: NoticesSession, own: str) -> bool:
-        run = session.run
-        if not reads_itself(run.merchant, COMMERCE7):
+        if not reads_itself(session.run.merchant, COMMERCE7):
             return False
-        reading.read_one(run, session.client(commerce7.CONNECTOR), own, "hint")
-        self.stage(session, [f"{COMMERCE7}:{own}"])
+        self.read_hinted(session, own)
         return True
 
     def hint(self, session: NoticesSession, own: Sequence[str]) -> None:
@@ -202,6 +208,7 @@ class Commerce7Source:
             before = db.value(f"select changed from {stored.TABLE} where id = ?", [record])
         if reading.read_one(run, session.client(commerce7.CONNECTOR), record, "hint") is None:
             return None
+        self.stage(session, [f"{COMMERCE7}:{record}"])  # whether it has a journey shows there
         with run.open() as db:
             return bool(db.value(f"select changed from {stored.TABLE} where id = ?", [record]) != before)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors import vinoshipper
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
-from vs_st_pipeline.connectors.vinoshipper import landing_orders, shop_reading
+from vs_st_pipeline.connectors.vinoshipper import landing, landing_orders, shop_reading
 from vs_st_pipeline.connectors.vinoshipper.customers import fetch_customers
 from vs_st_pipeline.connectors.vinoshipper.details import fetch_customer_details
 from vs_st_pipeline.connectors.vinoshipper.kinds import CUSTOMER, LISTED_CUSTOMER, ORDER
@@ -33,7 +33,8 @@ from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.notices import asking_readers, status_map, vinoshipper_rows
 from vs_st_pipeline.routes.notices.other_readers import ORDERS as ROUTE_ORDERS
 from vs_st_pipeline.routes.notices.other_readers import look, reader, reads_itself
-from vs_st_pipeline.routes.notices.others import Read, Staging, note_reads
+from vs_st_pipeline.routes.notices.other_tables import note_reads
+from vs_st_pipeline.routes.notices.others import Read, Staging
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.sources import Seen
 from vs_st_pipeline.routes.notices.systems import VINOSHIPPER
@@ -63,10 +64,12 @@ class VinoshipperSource:
         if not reads_itself(run.merchant, VINOSHIPPER):
             self._count(session)
             return Seen()
-        client = session.client(vinoshipper.CONNECTOR)
-        session.told.seen["orders"] += shop_reading.read_orders(run, client)
+        client, began = session.client(vinoshipper.CONNECTOR), run.now()
+        shop_reading.read_orders(run, client)
         fetch_customers(run, client)
         with run.open() as db:
+            read_now = "select count(*) from raw.vinoshipper_orders where detail_at >= ?"
+            session.told.seen["orders"] += int(db.value(read_now, [began]))
             owners = [
                 row[0]
                 for row in db.rows(
@@ -164,7 +167,9 @@ class VinoshipperSource:
             numbers = [
                 row[0]
                 for row in db.rows(
-                    "select own from staged.source_orders where source = ? and linked_id is null", [VINOSHIPPER]
+                    """select own from staged.source_orders
+                       where source = ? and linked_id is null and linked_number is null""",
+                    [VINOSHIPPER],
                 )
             ]
         if not numbers:
@@ -186,7 +191,6 @@ class VinoshipperSource:
         if not reads_itself(session.run.merchant, VINOSHIPPER):
             return False
         self.read_hinted(session, own)
-        self.stage(session, [f"{VINOSHIPPER}:{own}"])
         return True
 
     def hint(self, session: NoticesSession, own: Sequence[str]) -> None:
@@ -209,10 +213,29 @@ class VinoshipperSource:
             if error.http_status != GONE:
                 raise
             return None
-        news = landing_orders.land_hinted_order(run, record, text, run.now()).news
+        landed = landing_orders.land_hinted_order(run, record, text, run.now())
         with run.open() as db, db.transaction():
             db.execute("delete from raw.hints where kind = ? and id = ?", [ORDER.name, record])
-        return news
+        if landed.owner is not None:
+            self._read_owner(session, landed.owner)
+        self.stage(session, [f"{VINOSHIPPER}:{record}"])  # whose journey it is shows there
+        return landed.news
+
+    def _read_owner(self, session: NoticesSession, owner: int) -> None:
+        """Read the customer of an order who was never read: it is that one's phone."""
+        run = session.run
+        with run.open() as db:
+            if db.value("select 1 from raw.vinoshipper_customers where customer_id = ?", [owner]) is not None:
+                return
+        try:
+            text = session.client(vinoshipper.CONNECTOR).customer(owner).text
+        except Refused as error:
+            if error.http_status != GONE:
+                raise
+            return
+        landing.land_hinted_customer(run, owner, text)
+        with run.open() as db, db.transaction():
+            db.execute("delete from raw.hints where kind = ? and id = ?", [CUSTOMER.name, str(owner)])
 
     def merchant_order(self, session: NoticesSession, record: str) -> str | None:
         return asking_readers.merchant_order(session.run, VINOSHIPPER, record)

@@ -13,8 +13,8 @@ from typing import Final
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import activity
-from vs_st_pipeline.routes.notices.words import Drop, State
+from vs_st_pipeline.routes.notices.activity_bulk import Entry, add_all
+from vs_st_pipeline.routes.notices.words import Drop, State, What
 
 _UNTOLD: Final = (Drop.BEFORE_START, Drop.NOT_ENABLED)
 """Reasons that make no row of activity: they are of what happened before anybody wanted a message."""
@@ -71,11 +71,11 @@ def verdicts(db: Db, run: Run) -> tuple[Counter[str], Counter[str]]:
            where p.reason is distinct from $disabled""",
         {"now": now, "run_id": run.run_id, "disabled": str(Drop.NOT_ENABLED)},
     )
-    activity.add_held(
+    add_all(
         db,
         run,
         [
-            activity.Held(notice_id, merchant_order, reason, _detail(status, reason, rule, until, verdict == "dropped"))
+            _entry(notice_id, merchant_order, status, reason, rule, until, verdict == "dropped")
             for notice_id, verdict, reason, rule, until, merchant_order, status, _ in told
         ],
     )
@@ -105,15 +105,22 @@ def held(
         [State.DROPPED if drops else State.WAITING, reason, rule, until, run.now(), run.run_id, notice_id],
     )
     if reason not in _UNTOLD:
-        detail = _detail(row[2], reason, rule, until, drops)
-        activity.add_held(db, run, [activity.Held(notice_id, row[1], reason, detail)])
+        add_all(db, run, [_entry(notice_id, row[1], row[2], reason, rule, until, drops)])
     return True
 
 
-def _detail(
-    status: str | None, reason: str, rule: int | None, until: datetime | None, drops: bool
-) -> dict[str, str | int | bool | None]:
-    return {
-        "status": status, "reason": reason, "rule": rule, "dropped": drops,
-        "until": None if until is None else until.isoformat(),
-    }  # fmt: skip
+def _entry(
+    notice_id: str, merchant_order: str | None, status: str | None, reason: str, rule: int | None,
+    until: datetime | None, drops: bool,
+) -> Entry:  # fmt: skip
+    """Return the row that tells why a notice waits or was dropped: once for each reason (7.8)."""
+    return Entry(
+        What.HELD,
+        f"held {notice_id} {reason}",
+        merchant_order,
+        notice_id,
+        detail={
+            "status": status, "reason": reason, "rule": rule, "dropped": drops,
+            "until": None if until is None else until.isoformat(),
+        },
+    )  # fmt: skip

@@ -1,11 +1,17 @@
-"""Says what keeps a merchant from being removed (routes.md R57): messages under 48 h old of which nobody knows."""
+"""Says what keeps a merchant from being removed, and takes it out of the accounts' files (routes.md R57).
+
+What keeps it: messages under 48 h old of which nobody knows, and actions under way.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.routes.notices.account import forgetting
+from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.systems import NAME
 from vs_st_pipeline.routes.notices.words import ActionState, State
 
@@ -29,6 +35,14 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
     if actions:
         found.append(f"{actions} answers are being acted on, and whether Eshopbox did it is not known")
     return found
+
+
+def leave(warehouse: Warehouse, merchant_id: str) -> None:
+    """Take what is this merchant's out of the accounts' files; claims stay, as hashes (R57)."""
+    for folder in sorted((warehouse.data_dir / "accounts").glob("*")):
+        # Whichever accounts it had: its entry may be out of the file by now.
+        account = GupshupAccount.model_construct(id=folder.name)
+        forgetting.leave(AccountStore(folder, account, merchant_id))
 
 
 def count_stored(warehouse: Warehouse, merchant_id: str) -> int:

@@ -33,8 +33,7 @@ __all__ = [
     "Move", "about_to_send", "count", "from_claim", "from_claims", "held", "notes", "resolve", "resolved", "verdicts",
 ]  # fmt: skip
 
-NO_RECEIPT_AFTER: Final = timedelta(hours=1)
-RECEIPTS_COME_FOR: Final = timedelta(days=7)
+NO_RECEIPT_AFTER, RECEIPTS_COME_FOR = timedelta(hours=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)

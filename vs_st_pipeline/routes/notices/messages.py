@@ -74,4 +74,4 @@ def answer_id(account: str, message_id: str, kind: str) -> str:
 
 
 def _short(text: str) -> str:
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode("ascii").lower()[:26]
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()[:20]).decode("ascii").lower()[:26]  # 32 of 56

@@ -13,19 +13,19 @@ It is long because what an order is, whose journey it is, and what is told of it
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.suppression import PHONE, Suppressed, phone_name, read_suppressed
-from vs_st_pipeline.routes.notices import ledger, phones, zones
+from vs_st_pipeline.platform.warehouse.suppression import PHONE, phone_name, read_suppressed
+from vs_st_pipeline.routes.notices import ledger, other_tables, phones, zones
 from vs_st_pipeline.routes.notices.forgetting import ORDER as FORGOTTEN
-from vs_st_pipeline.routes.notices.journey import Fact, events_of
+from vs_st_pipeline.routes.notices.journey import events_of
 from vs_st_pipeline.routes.notices.other_orders import OtherOrder, Person
+from vs_st_pipeline.routes.notices.other_tables import Stored
 from vs_st_pipeline.routes.notices.other_words import Kept, keep
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.routes.notices.staging import OrderStaged, write
@@ -56,16 +56,21 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A row of staged.source_orders."""
+class _Whose:
+    """Whose journey an order belongs to.
 
-    own: str
-    number: str
-    read_at: datetime
+    Attributes:
+        merchant_order: None: nobody's, or nobody's yet.
+        was_own: it had a journey of its own. is_late: and joins another one's only now.
+        left: the journey that it belonged to before, if that is a third one.
+    """
+
     merchant_order: str | None
-    linked_id: str | None
-    linked_number: str | None
-    was_own: bool
+    linked_id: str | None = None
+    linked_number: str | None = None
+    was_own: bool = False
+    is_late: bool = False
+    left: str | None = None
 
 
 @dataclass(slots=True)
@@ -86,22 +91,17 @@ class Staging:
         """
         if not reads:
             return
-        db, now = self.db, self.run.now()
-        forgotten = read_suppressed(db)
-        known = self._stored([one.order.own for one in reads])
-        words = self._words([one.order.own for one in reads])
-        seq = 1 + int(db.value("select coalesce(max(seq), 0) from staged.source_words"))
+        db = self.db
+        own = [one.order.own for one in reads]
+        known, words = other_tables.stored(db, self.source, own), other_tables.words(db, self.source, own)
+        seq = other_tables.next_seq(db)
         rows: list[dict[str, Any]] = []
         kept: list[tuple[str, Kept]] = []
-        affected: set[str] = set()
-        late: set[str] = set()
+        affected, late = set[str](), set[str]()
         bodies: dict[str, Read] = {}
         for read in reads:
-            one = read.order
-            before = known.get(one.own)
-            read_before = before.read_at if before is not None else None
-            if read_before is not None and less_at is not None:
-                read_before = max(read_before, less_at)
+            one, before = read.order, known.get(read.order.own)
+            read_before = _read_before(before, less_at)
             found = keep(
                 words.get(one.own, []),
                 one.words,
@@ -113,46 +113,36 @@ class Staging:
             )
             seq = max([seq, *(word.seq + 1 for word in found)])
             kept += [(one.own, word) for word in found]
-            linked_id = one.linked_id or (before.linked_id if before is not None else None)
-            linked_number = one.linked_number or (before.linked_number if before is not None else None)
-            own_key = f"{self.source}:{one.own}"
-            is_own = one.is_unit or (before is not None and before.merchant_order == own_key)
-            is_linked = self.source == VINOSHIPPER and bool(linked_id or linked_number)
-            merchant_order: str | None = own_key if is_own else None
-            was_own = before is not None and (before.was_own or before.merchant_order == own_key)
-            if is_linked:
-                merchant_order = self._linked(linked_id, linked_number) if one.is_unit or before is not None else None
-                if before is not None and before.merchant_order == own_key:
-                    self._end(own_key)
-                if (
-                    merchant_order is not None
-                    and was_own
-                    and (before is None or before.merchant_order != merchant_order)
-                ):
-                    late.add(merchant_order)
-            if merchant_order is not None:
-                affected.add(merchant_order)
-                if merchant_order == own_key:
-                    bodies[merchant_order] = read
-            if before is not None and before.merchant_order not in (None, own_key, merchant_order):
-                affected.add(str(before.merchant_order))
-            rows.append(
-                {
-                    "source": self.source,
-                    "own": one.own,
-                    "order_number": one.number,
-                    "version": None if one.lacks or one.person.under_age else read.version,
-                    "read_at": max(read.read_at, read_before) if read_before is not None else read.read_at,
-                    "merchant_order": merchant_order,
-                    "linked_id": linked_id,
-                    "linked_number": linked_number,
-                    "was_own": was_own,
-                    "buyer": one.buyer,
-                    "parcel": json.dumps(dict(one.parcel)) if one.parcel else None,
-                }
-            )
-        self._store(rows, kept)
-        self.settle(affected, bodies, forgotten, late, now)
+            whose = self._whose(one, before)
+            if whose.merchant_order is not None:
+                affected.add(whose.merchant_order)
+            if whose.merchant_order == f"{self.source}:{one.own}":
+                bodies[whose.merchant_order] = read
+            if whose.is_late and whose.merchant_order is not None:
+                late.add(whose.merchant_order)
+            if whose.left is not None:
+                affected.add(whose.left)
+            rows.append(_source_row(self.source, read, whose, read_before))
+        other_tables.store(db, self.source, rows, kept)
+        self.settle(affected, bodies, late)
+
+    def _whose(self, one: OtherOrder, before: Stored | None) -> _Whose:
+        """Say whose journey an order belongs to; its own one ends where it turns out to be another's (R37)."""
+        own_key = f"{self.source}:{one.own}"
+        linked_id, linked_number = one.linked_id, one.linked_number
+        had_own, was_own, former = False, False, None
+        if before is not None:  # a link that was once said stays
+            linked_id, linked_number = linked_id or before.linked_id, linked_number or before.linked_number
+            had_own, former = before.merchant_order == own_key, before.merchant_order
+            was_own = before.was_own or had_own
+        if self.source != VINOSHIPPER or not (linked_id or linked_number):
+            now = own_key if one.is_unit or had_own else None
+            return _Whose(now, linked_id, linked_number, was_own)
+        now = self._linked(linked_id, linked_number) if one.is_unit or before is not None else None
+        if had_own:
+            self._end(own_key)
+        left = former if former not in (None, own_key, now) else None
+        return _Whose(now, linked_id, linked_number, was_own, was_own and former != now, left)
 
     def resolve(self, linked: Mapping[str, str] | None = None) -> None:
         """Give orders that wait for their Commerce7 side to it where it is known now (R37), inside a transaction.
@@ -168,16 +158,20 @@ class Staging:
                 [order_id, self.source, number],
             )
         rows = db.rows(
-            """select own, merchant_order, linked_id, linked_number, was_own from staged.source_orders
-               where source = ? and (linked_id is not null or linked_number is not null)
-                 and (merchant_order is null or merchant_order = source || ':' || own)""",
+            f"""select * from (
+                    select v.own, v.merchant_order as before, v.was_own,
+                           if(a.own is null, b.merchant_order, a.merchant_order) as now
+                    from staged.source_orders as v
+                    left join staged.source_orders as a on a.source = '{COMMERCE7}' and a.own = v.linked_id
+                    left join (select order_number, min(merchant_order) as merchant_order from staged.source_orders
+                               where source = '{COMMERCE7}' group by 1) as b on b.order_number = v.linked_number
+                    where v.source = ? and (v.linked_id is not null or v.linked_number is not null)
+                      and (v.merchant_order is null or v.merchant_order = v.source || ':' || v.own))
+                where before is distinct from now""",
             [self.source],
         )
         affected, late = set[str](), set[str]()
-        for own, before, linked_id, linked_number, was_own in rows:
-            now = self._linked(linked_id, linked_number)
-            if before is None and now is None:
-                continue
+        for own, before, was_own, now in rows:
             if before is not None:
                 self._end(before)
             if now is not None:
@@ -189,7 +183,7 @@ class Staging:
                 [now, bool(was_own or before is not None), self.source, own],
             )
         if affected:
-            self.settle(affected, {}, read_suppressed(db), late, self.run.now())
+            self.settle(affected, {}, late)
 
     def again(self) -> None:
         """Work all journeys out anew: the map of words is another one; inside the caller's transaction."""
@@ -200,21 +194,19 @@ class Staging:
         orders = sorted(row[0] for row in rows)
         for first in range(0, len(orders), 2000):
             part = orders[first : first + 2000]
-            self.settle(part, {}, read_suppressed(self.db), (), self.run.now())
+            self.settle(part, {}, ())
 
-    def settle(
-        self,
-        affected: Collection[str],
-        bodies: Mapping[str, Read],
-        forgotten: Suppressed,
-        late: Collection[str],
-        now: datetime,
-    ) -> None:
-        """Stage these journeys, by all that is known of their orders at either system."""
+    def settle(self, affected: Collection[str], bodies: Mapping[str, Read], late: Collection[str]) -> None:
+        """Stage these journeys, by all that is known of their orders at either system, inside a transaction.
+
+        Args:
+            bodies: what was read now, by merchant_order; of others what is staged stands.
+            late: those that another order joins late: nothing that is known of them is news.
+        """
         if not affected:
             return
-        db = self.db
-        facts = self._facts(affected)
+        db, forgotten = self.db, read_suppressed(self.db)
+        facts = other_tables.facts(db, affected)
         staged: list[OrderStaged] = []
         for merchant_order in sorted(affected):
             source, _, own = merchant_order.partition(":")
@@ -225,9 +217,8 @@ class Staging:
             read = bodies.get(merchant_order)
             if read is not None and (name := phone_name(read.order.person.phone or "")) is not None:
                 is_forgotten = is_forgotten or forgotten.knows(PHONE, name)
-            if is_forgotten:
-                staged.append(OrderStaged(merchant_order, source, [], units, None, None))
-                continue
+            if is_forgotten:  # what became of the order names nobody
+                read = None
             staged.append(
                 OrderStaged(
                     merchant_order,
@@ -238,9 +229,10 @@ class Staging:
                     None if read is None else self._recipient(merchant_order, read.order.person),
                 )
             )
-        write(db, staged, now)
+        write(db, staged, self.run.now())
         self._join_parcels(affected)
-        note_journeys(db, affected)
+        self._join_ages(affected)
+        other_tables.note_journeys(db, affected)
         if late:
             with db.batch({"merchant_order": sorted(late)}) as batch:
                 db.execute(
@@ -250,27 +242,6 @@ class Staging:
         self._drop_what_is_no_more(affected)
 
     # --- parts ------------------------------------------------------------------------------------------------------
-
-    def _stored(self, own: Sequence[str]) -> dict[str, Stored]:
-        with self.db.batch({"own": sorted(set(own))}) as batch:
-            rows = self.db.rows(
-                f"""select own, order_number, read_at, merchant_order, linked_id, linked_number, was_own
-                    from staged.source_orders where source = ? and own in (select own from {batch})""",
-                [self.source],
-            )
-        return {row[0]: Stored(*row) for row in rows}
-
-    def _words(self, own: Sequence[str]) -> dict[str, list[Kept]]:
-        found: dict[str, list[Kept]] = defaultdict(list)
-        with self.db.batch({"own": sorted(set(own))}) as batch:
-            rows = self.db.rows(
-                f"""select own, seq, word, own_at, bound, seen_at, stands from staged.source_words
-                    where source = ? and own in (select own from {batch}) order by seq""",
-                [self.source],
-            )
-        for key, *rest in rows:
-            found[key].append(Kept(*rest))
-        return found
 
     def _linked(self, linked_id: str | None, linked_number: str | None) -> str | None:
         """Return the journey of the Commerce7 order that is meant; None: it is not known, or has none."""
@@ -283,51 +254,6 @@ class Staging:
                 if row is not None:
                     return None if row[0] is None else str(row[0])
         return None
-
-    def _store(self, rows: Sequence[Mapping[str, Any]], kept: Sequence[tuple[str, Kept]]) -> None:
-        db = self.db
-        with db.batch({"own": [row["own"] for row in rows]}) as batch:
-            for table in ("source_orders", "source_words"):
-                db.execute(
-                    f"delete from staged.{table} where source = ? and own in (select own from {batch})", [self.source]
-                )
-        columns: dict[str, Sequence[str | None]] = {name: [_text(row[name]) for row in rows] for name in rows[0]}
-        with db.batch(columns) as batch:
-            db.execute(
-                f"""insert into staged.source_orders by name
-                    select * replace (read_at::timestamp as read_at, was_own::boolean as was_own) from {batch}"""
-            )
-        if not kept:
-            return
-        words: dict[str, Sequence[str | None]] = {
-            "seq": [str(one.seq) for _, one in kept],
-            "own": [own for own, _ in kept],
-            "word": [one.text for _, one in kept],
-            "own_at": [_text(one.own_at) for _, one in kept],
-            "bound": [_text(one.bound) for _, one in kept],
-            "seen_at": [_text(one.seen_at) for _, one in kept],
-            "stands": [_text(one.stands) for _, one in kept],
-        }
-        with db.batch(words) as batch:
-            db.execute(
-                f"""insert into staged.source_words by name
-                    select seq::bigint as seq, ? as source, own, word, own_at::timestamp as own_at,
-                           bound::timestamp as bound, seen_at::timestamp as seen_at, stands::boolean as stands
-                    from {batch}""",
-                [self.source],
-            )
-
-    def _facts(self, affected: Collection[str]) -> dict[str, list[Fact]]:
-        found: dict[str, list[Fact]] = defaultdict(list)
-        with self.db.batch({"merchant_order": sorted(affected)}) as batch:
-            rows = self.db.rows(
-                f"""select o.merchant_order, w.source, w.seq, w.word, w.own_at, w.bound, w.seen_at
-                    from staged.source_words as w join staged.source_orders as o using (source, own)
-                    where w.stands and o.merchant_order in (select merchant_order from {batch})"""
-            )
-        for merchant_order, source, *rest in rows:
-            found[merchant_order].append(Kept(*rest).fact(source, f"order:{merchant_order}"))
-        return found
 
     def _recipient(self, merchant_order: str, person: Person) -> dict[str, Any]:
         phone = phones.read(person.phone, person.country, self.settings)
@@ -363,6 +289,17 @@ class Staging:
                 [told.get("tracking_id"), told.get("courier"), json.dumps(whole, ensure_ascii=False), merchant_order],
             )
 
+    def _join_ages(self, affected: Collection[str]) -> None:
+        """Say of Commerce7's customers who is under age by what Vinoshipper knows of them (5.8)."""
+        with self.db.batch({"merchant_order": sorted(affected)}) as batch:
+            self.db.execute(
+                f"""update staged.recipients as r set under_age = o.under_age
+                    from (select merchant_order, bool_or(under_age) as under_age from staged.source_orders
+                          where source = '{VINOSHIPPER}' and starts_with(merchant_order, '{COMMERCE7}:')
+                            and merchant_order in (select merchant_order from {batch}) group by 1) as o
+                    where o.merchant_order = r.merchant_order and o.under_age <> r.under_age"""
+            )
+
     def _end(self, merchant_order: str) -> None:
         """Take away a journey that is another order's."""
         for table in ("journey_events", "notice_orders", "recipients", "units"):
@@ -383,40 +320,6 @@ class Staging:
             ledger.held(self.db, self.run, notice_id, Drop.SUPERSEDED, rule=4, drops=True)
 
 
-def note_reads(db: Db, source: str, read_at: Iterable[tuple[str, datetime]]) -> None:
-    """Note when orders were read last whose rows read the same (5.6), inside the caller's transaction."""
-    rows = list(read_at)
-    with db.batch({"own": [own for own, _ in rows], "at": [at.isoformat() for _, at in rows]}) as batch:
-        newer = db.rows(
-            f"""select o.own, o.merchant_order, b."at" from {batch} as b
-                join staged.source_orders as o on o.own = b.own and o.source = ?
-                where b."at"::timestamp > o.read_at""",
-            [source],
-        )
-    if not newer:
-        return
-    with db.batch({"own": [row[0] for row in newer], "at": [row[2] for row in newer]}) as batch:
-        db.execute(
-            f"""update staged.source_orders as o set read_at = b."at"::timestamp
-                from {batch} as b where o.source = ? and o.own = b.own""",
-            [source],
-        )
-    note_journeys(db, {row[1] for row in newer if row[1] is not None})
-
-
-def note_journeys(db: Db, affected: Collection[str]) -> None:
-    """Note when these journeys were read last: as long ago as any of their orders was (5.6)."""
-    if not affected:
-        return
-    with db.batch({"merchant_order": sorted(affected)}) as batch:
-        db.execute(
-            f"""update staged.notice_orders as n set read_at = o.read_at
-                from (select merchant_order, min(read_at) as read_at from staged.source_orders
-                      where merchant_order in (select merchant_order from {batch}) group by 1) as o
-                where o.merchant_order = n.merchant_order and o.read_at <> n.read_at"""
-        )
-
-
 def _row(merchant_order: str, source: str, read: Read) -> dict[str, Any]:
     columns = dict(read.order.columns)
     columns["more"] = json.dumps(columns["more"], default=str, ensure_ascii=False)
@@ -429,9 +332,25 @@ def _row(merchant_order: str, source: str, read: Read) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _read_before(before: Stored | None, less_at: datetime | None) -> datetime | None:
+    if before is None:
+        return None
+    return before.read_at if less_at is None else max(before.read_at, less_at)
+
+
+def _source_row(source: str, read: Read, whose: _Whose, read_before: datetime | None) -> dict[str, Any]:
+    one = read.order
+    return {
+        "source": source,
+        "own": one.own,
+        "order_number": one.number,
+        "version": None if one.lacks or one.person.under_age else read.version,  # a birthday is no news of the reader's
+        "read_at": max(read.read_at, read_before) if read_before is not None else read.read_at,
+        "merchant_order": whose.merchant_order,
+        "linked_id": whose.linked_id,
+        "linked_number": whose.linked_number,
+        "was_own": whose.was_own,
+        "buyer": one.buyer,
+        "under_age": one.person.under_age,
+        "parcel": json.dumps(dict(one.parcel)) if one.parcel else None,
+    }

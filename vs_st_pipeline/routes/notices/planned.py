@@ -6,80 +6,101 @@ Data flow: verdicts -> planned.notices; planned.notices, planned.actions -> rows
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices.gathering import Candidate
 from vs_st_pipeline.routes.notices.rendering import Rendered
-from vs_st_pipeline.routes.notices.rules import Verdict
+from vs_st_pipeline.routes.notices.rules import UNSAFE_RULE, Verdict, is_held
 from vs_st_pipeline.routes.notices.session import NoticesSession
+from vs_st_pipeline.routes.notices.words import Wait
 
 DUE, WAITING, DROPPED = "due", "waiting", "dropped"
 FIRST: Final = "failed_delivery"
 """The status that goes first: the courier comes again the next day (5, end)."""
+SHOWN_FROM: Final = 13  # the rules before it find fault with the message itself
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A notice, and why it does not go; None: it is due."""
-
-    one: Candidate
-    verdict: Verdict | None
-
-
-def write(db: Db, judged: Sequence[Judged]) -> None:
-    """Replace planned.notices by what was judged."""
-    rows = [_row(one) for one in judged]
-    rows.sort(key=_order_of_sending)
-    db.execute("delete from planned.notices")
-    if not rows:
-        return
-    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["seq"] = list(range(1, len(rows) + 1))
-    kinds = {"rule": "int", "occurrence": "int", "seq": "int"}
-    casts = {"until": "cast(until as timestamp)", "occurred_at": "cast(occurred_at as timestamp)"}
-    names = ", ".join(f'"{name}"' for name in columns)
-    with db.batch(columns, kinds) as batch:
-        read = ", ".join(casts.get(name, f'"{name}"') for name in columns)
-        db.execute(f"insert into planned.notices ({names}) select {read} from {batch}")
+_KINDS: Final = {"rule": "int", "occurrence": "int"}
+_TIMES: Final = ("until", "occurred_at")
+_COLUMNS: Final = (
+    "notice_id", "verdict", "reason", "rule", "until", "detail", "unit_key", "status", "occurrence", "merchant_order",
+    "order_number", "account", "template_id", "phone", "params", "text", "buttons", "consent", "occurred_at",
+)  # fmt: skip
 
 
-def _order_of_sending(row: Mapping[str, Any]) -> tuple[bool, bool, str, str]:
-    return row["verdict"] != DUE, row["status"] != FIRST, row["occurred_at"] or "", row["notice_id"]
+class Plan:
+    """What a run has judged so far, column by column: of a hundred thousand, nothing but what is stored is held."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+
+    def add(self, one: Candidate, verdict: Verdict | None) -> None:
+        """Add a notice and why it does not go; None: it is due."""
+        for name, value in zip(_COLUMNS, _row(one, verdict), strict=True):
+            self._columns[name].append(value)
+
+    def hold(self, notice_ids: Collection[str]) -> None:
+        """Let those wait that the brake holds, unless an earlier rule applies."""
+        if not notice_ids:
+            return
+        columns = self._columns
+        for place, notice_id in enumerate(columns["notice_id"]):
+            if notice_id in notice_ids and is_held(columns["reason"][place], columns["rule"][place]):
+                held = (WAITING, str(Wait.UNSAFE), UNSAFE_RULE, None)
+                for name, value in zip(("verdict", "reason", "rule", "until"), held, strict=True):
+                    columns[name][place] = value
+
+    @property
+    def due(self) -> int:
+        """Return how many are due."""
+        return self._columns["verdict"].count(DUE)
+
+    def orders_with(self, reason: str) -> set[str]:
+        """Return the orders of notices that wait, or are dropped, for a reason."""
+        pairs = zip(self._columns["merchant_order"], self._columns["reason"], strict=True)
+        return {order for order, why in pairs if why == reason}
+
+    def write(self, db: Db) -> None:
+        """Replace planned.notices by this, in the order of sending: failed deliveries, then the oldest (5, end)."""
+        db.execute("delete from planned.notices")
+        if not self._columns["notice_id"]:
+            return
+        read = ", ".join(f"cast({name} as timestamp)" if name in _TIMES else f'"{name}"' for name in _COLUMNS)
+        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        with db.batch(self._columns, _KINDS) as batch:
+            db.execute(
+                f"""insert into planned.notices ({names}, seq)
+                    select {read}, row_number() over (
+                        order by verdict <> '{DUE}', status <> '{FIRST}', cast(occurred_at as timestamp), notice_id)
+                    from {batch}"""
+            )
 
 
-def _row(judged: Judged) -> dict[str, Any]:
-    one, verdict = judged.one, judged.verdict
+def _row(one: Candidate, verdict: Verdict | None) -> tuple[Any, ...]:
+    """Return the values of `_COLUMNS`; how the message reads only where nothing is wrong with it (5.13-5.16)."""
     it, account = one.facts, one.facts.account.account
-    shown = verdict is None or (not verdict.drops and verdict.rule > 12)  # the message as it would read
-    rendered = it.rendered if shown else None
-    proof = it.proof if shown else None
-    return {
-        "notice_id": one.notice_id,
-        "verdict": DUE if verdict is None else DROPPED if verdict.drops else WAITING,
-        "reason": None if verdict is None else verdict.reason,
-        "rule": None if verdict is None else verdict.rule,
-        "until": None if verdict is None or verdict.until is None else verdict.until.isoformat(),
-        "detail": None if verdict is None else verdict.detail or None,
-        "unit_key": it.event.unit_key,
-        "status": it.status,
-        "occurrence": it.event.occurrence,
-        "merchant_order": one.merchant_order,
-        "order_number": one.order_number or "",
-        "account": account.id if account is not None else None,
-        "template_id": it.wanted.id if shown and it.wanted is not None else None,
-        "phone": it.recipient.phone,
-        "params": _json([param.value for param in rendered.params]) if isinstance(rendered, Rendered) else None,
-        "text": rendered.text if isinstance(rendered, Rendered) else None,
-        "buttons": _json([{"action": one.action, "title": one.title} for one in rendered.buttons])
-        if isinstance(rendered, Rendered)
-        else None,
-        "consent": _json(proof.as_json(it.recipient.phone or "", account.id if account else "")) if proof else None,
-        "occurred_at": None if it.event.occurred_at is None else it.event.occurred_at.isoformat(),
-    }
+    template_id = params = text = buttons = proof = None
+    if verdict is None or (not verdict.drops and verdict.rule >= SHOWN_FROM):
+        template_id = it.wanted.id if it.wanted is not None else None
+        if isinstance(it.rendered, Rendered):
+            params = _json([param.value for param in it.rendered.params])
+            text = it.rendered.text
+            buttons = _json([{"action": one.action, "title": one.title} for one in it.rendered.buttons])
+        if it.proof is not None and account is not None:
+            proof = _json(it.proof.as_json(it.recipient.phone or "", account.id))
+    occurred = it.event.occurred_at
+    why: tuple[Any, ...] = (DUE, None, None, None, None)
+    if verdict is not None:
+        until = None if verdict.until is None else verdict.until.isoformat()
+        why = (DROPPED if verdict.drops else WAITING, verdict.reason, verdict.rule, until, verdict.detail or None)
+    return (
+        one.notice_id, *why, it.event.unit_key, it.status, it.event.occurrence, one.merchant_order,
+        one.order_number or "", account.id if account is not None else None, template_id, it.recipient.phone, params,
+        text, buttons, proof, None if occurred is None else occurred.isoformat(),
+    )  # fmt: skip
 
 
 def _json(value: object) -> str:

@@ -4,15 +4,17 @@ Data flow: staged.journey_events, notice_orders, recipients, consents, templates
 -> rules -> planned.notices; what is dropped for good -> synced.notices.
 
 A notice that was dropped for good, or may be out, is not looked at again: a sync without news judges what waits.
+
+It is long because who is judged, when, and what is stored of it is one story.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -22,7 +24,6 @@ from vs_st_pipeline.routes.notices import (
     gathering,
     ledger,
     phones,
-    planned,
     rules,
     sources_table,
     status_map,
@@ -33,7 +34,7 @@ from vs_st_pipeline.routes.notices.gathering import Candidate, Frame
 from vs_st_pipeline.routes.notices.journey import Event, newest
 from vs_st_pipeline.routes.notices.judged import AccountNow
 from vs_st_pipeline.routes.notices.messages import Message
-from vs_st_pipeline.routes.notices.planned import DROPPED, DUE, WAITING, Judged
+from vs_st_pipeline.routes.notices.planned import DROPPED, DUE, WAITING, Plan
 from vs_st_pipeline.routes.notices.rendering import Rendered
 from vs_st_pipeline.routes.notices.rules import Verdict
 from vs_st_pipeline.routes.notices.session import NoticesSession
@@ -43,7 +44,9 @@ from vs_st_pipeline.routes.notices.words import Drop, MessageKind, Wait
 
 __all__ = ["Verdict", "again", "again_all", "due", "plan", "turned_down"]
 
+T = TypeVar("T")
 READ_AGAIN: Final = timedelta(minutes=10)  # age of a read of Eshopbox after which an order is read before its claim
+AT_ONCE: Final = 5_000  # notices that are looked at together
 PHONES_READ_BY: Final = "phones_read_by"  # fact: the settings that phones were read by
 
 
@@ -66,13 +69,13 @@ def plan(session: NoticesSession) -> None:
                 db.execute("delete from planned.notices")
             return
         _read_phones_anew(db, session)
-        judged = _judge(db, session, now)
+        made = _judge(db, session, now)
         with db.transaction():
-            planned.write(db, judged)
+            made.write(db)
             told.dropped, told.waits = ledger.verdicts(db, run)
             terms.store_enabled(db, run, now)  # this run has planned to its end (rulings 28)
-    told.messages = sum(one.verdict is None for one in judged)
-    stale = {one.one.merchant_order for one in judged if one.verdict and one.verdict.reason == Wait.SOURCE_STALE}
+    told.messages = made.due
+    stale = made.orders_with(Wait.SOURCE_STALE)
     if stale and not run.dry_run:
         sources_table.hint(session, sorted(stale))
 
@@ -128,9 +131,7 @@ def again_all(session: NoticesSession, notice_ids: Sequence[str]) -> dict[str, M
     with session.run.open() as db:
         now = terms.load(db, session.run, _enabled(session), session.begun)
         frame = Frame.of(session, now)
-        found = gathering.these(
-            db, frame, left
-        )  # those that a read of this moment does not know any more are not there
+        found = gathering.these(db, frame, left)  # without those that a read of this moment does not know any more
         gathering.units_of_hooks(db, frame, found)
         gathering.fill(db, session, frame, found, account, lambda order: accounts_seen.told(session, order))
     for candidate in found:
@@ -175,56 +176,55 @@ def _enabled(session: NoticesSession) -> list[str]:
     return [key for key in statuses.announced if session.settings.enabled(key)]
 
 
-def _judge(db: Db, session: NoticesSession, now: Terms) -> list[Judged]:
+def _judge(db: Db, session: NoticesSession, now: Terms) -> Plan:
     """Judge what is new or waits: first by the status alone, then, of what is left, by all that is known."""
-    frame = Frame.of(session, now)
+    frame, made = Frame.of(session, now), Plan()
     found = gathering.candidates(db, frame, _enabled(session), session.only)
     gathering.units_of_hooks(db, frame, found)
-    judged, left = [], []
+    left: list[Candidate] = []
     for one in found:
         verdict = rules.judge(one.facts, rules.OF_THE_EVENT)
-        if verdict is not None:
-            judged.append(Judged(one, verdict))
-        else:
+        if verdict is None:
             left.append(one)
-    account = accounts_seen.look(session)
-    gathering.fill(db, session, frame, left, account)
-    rest = [Judged(one, rules.judge(one.facts, rules.REST)) for one in left]
-    held = brake.ask(session, db, [_passing(one) for one in rest if _passes(one)], _newly_read(db, frame))
-    for done in rest:
-        if done.one.notice_id in held:
-            done.one.facts.unsafe = True
-            judged.append(Judged(done.one, rules.judge(done.one.facts, rules.REST)))
         else:
-            judged.append(done)
+            made.add(one, verdict)
+    found.clear()
+    account = accounts_seen.look(session)
+    passing: list[brake.Passing] = []
+    for some in _shares(left, lambda one: one.merchant_order):
+        gathering.fill(db, session, frame, some, account)
+        for one in some:
+            verdict = rules.judge(one.facts, rules.REST)
+            made.add(one, verdict)
+            if verdict is None or verdict.rule >= rules.BRAKE_FROM:
+                it = one.facts
+                passing.append(brake.Passing(one.notice_id, it.recipient.phone or "", it.first_seen_at))
+    made.hold(brake.ask(session, db, passing, _newly_read(db, frame)))
     _note_fits(db, session, account)
-    return judged
+    return made
 
 
-def _passes(one: Judged) -> bool:
-    return one.verdict is None or one.verdict.rule >= rules.BRAKE_FROM
-
-
-def _passing(one: Judged) -> brake.Passing:
-    facts = one.one.facts
-    return brake.Passing(one.one.notice_id, facts.recipient.phone or "", facts.first_seen_at)
+def _shares(all_of_them: list[T], of: Callable[[T], str]) -> Iterator[list[T]]:
+    """Give a list in shares, each of which is forgotten when the next one is taken; one order's stay together."""
+    all_of_them.sort(key=of, reverse=True)
+    while all_of_them:
+        some = all_of_them[-AT_ONCE:]
+        del all_of_them[-AT_ONCE:]
+        while all_of_them and of(all_of_them[-1]) == of(some[0]):
+            some.insert(0, all_of_them.pop())
+        yield some
 
 
 def _newly_read(db: Db, frame: Frame) -> dict[str, Event]:
     """Return the newest status of each unit whose order was read since the brake looked last."""
-    orders = brake.newly_read(db)
-    found: dict[str, list[Event]] = {}
-    for events in gathering.events_of(db, frame, orders).values() if orders else ():
-        for event in events:
-            found.setdefault(event.unit_key, []).append(event)
-    return {unit: now for unit, events in found.items() if (now := newest(events)) is not None}
-
-
-def _read_at(db: Db, merchant_order: str) -> tuple[str, datetime, float | None] | None:
-    row = db.row(
-        "select source, read_at, read_real from staged.notice_orders where merchant_order = ?", [merchant_order]
-    )
-    return None if row is None else (row[0], row[1], row[2])
+    found: dict[str, Event] = {}
+    for orders in _shares(brake.newly_read(db), lambda order: order):
+        for events in gathering.events_of(db, frame, orders).values():
+            units: dict[str, list[Event]] = {}
+            for event in events:
+                units.setdefault(event.unit_key, []).append(event)
+            found |= {unit: now for unit, own in units.items() if (now := newest(own)) is not None}
+    return found
 
 
 def _must_be_read(session: NoticesSession, source: str, read_at: datetime, read_real: float | None) -> bool:

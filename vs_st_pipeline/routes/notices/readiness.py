@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
+from vs_st_pipeline.routes.notices import from_eshopbox
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 
@@ -41,4 +42,6 @@ def doubts(session: NoticesSession) -> list[str]:
                 "a hook's word does not count, as if status_basis were read: set webhooks.eshopbox.header and "
                 "header_value, so that a hook proves whose it is"
             )
+        if session.run.file().exists():
+            found += from_eshopbox.doubts(session.run)
     return found

@@ -21,14 +21,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import ledger, reply_rules
 from vs_st_pipeline.routes.notices.account import claim_rows, claims, copying, evidence, taking
 from vs_st_pipeline.routes.notices.account.claim import FREE, Claim, Claimed, may_move
 from vs_st_pipeline.routes.notices.account.claim_rows import MESSAGE_IDS, WA_IDS
-from vs_st_pipeline.routes.notices.account.receipts import SETTLED_FOR
 from vs_st_pipeline.routes.notices.account.store import NUMBER, SALT, AccountStore, about, hash_of
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.words import OUT, State, Wait
@@ -43,12 +41,9 @@ _COLUMNS: Final = (
 def begin(session: NoticesSession) -> None:
     """Settle open claims of this merchant, and bring its ledger and the accounts' files in step, both ways."""
     run = session.run
-    if not session.gupshup.accounts:
-        return
-    rules = reply_rules.load(run.merchant)
     for account in session.gupshup.accounts:
         store = session.store(account)
-        taking.note_words(store, rules)
+        taking.note_words(store, reply_rules.load(run.merchant))
         if not store.evidence.path.exists():
             with store.write() as file:
                 evidence.make_again(file, store.evidence)
@@ -148,6 +143,11 @@ def _refill(run: Run, store: AccountStore) -> bool:
             f"select {names} from synced.notices where account = ? and tries = 0 and state = 'sending'",
             [store.account.id],
         )
+        ids = db.rows(
+            """select distinct notice_id, gs_id, wa_id from staged.receipts
+               where account = ? and notice_id is not null""",
+            [store.account.id],
+        )
     with store.write() as file:
         if number == here:  # an older one was put back: whoever has copied from it copies all of it again
             evidence.replay(file, store.evidence)
@@ -156,6 +156,10 @@ def _refill(run: Run, store: AccountStore) -> bool:
         salt = about(file, SALT)
         for row in [*rows, *sending]:
             _put_back(file, store.merchant, dict(zip(_COLUMNS, row, strict=True)), salt)
+        for notice_id, gs_id, wa_id in ids:  # of earlier tries too: late receipts and replies name them
+            for table, id in ((MESSAGE_IDS, gs_id), (WA_IDS, wa_id)):
+                if id is not None:
+                    claim_rows.take_id(file, table, id, notice_id)
     return True
 
 
@@ -219,11 +223,3 @@ def _knows_more(row: Mapping[str, Any], state: Claimed, standing: Claim) -> bool
     if standing.state in (Claimed.UNKNOWN, Claimed.OPEN):
         return state is not Claimed.UNKNOWN
     return may_move(standing.state, state)
-
-
-def under_way(run: Run, account: GupshupAccount) -> int:
-    """Count this merchant's messages that nobody knows of yet, and may still: unknown under 48 h (R57)."""
-    return sum(
-        one.state in (Claimed.OPEN, Claimed.UNKNOWN) and run.now() - one.claimed_at < SETTLED_FOR
-        for one in claims.all_of(AccountStore.of(run, account), run.merchant.id)
-    )

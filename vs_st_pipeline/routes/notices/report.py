@@ -31,6 +31,11 @@ class NoticesReport(Report):
     waits: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
 
+    def is_partial(self) -> bool:
+        """Say so of an action too that was refused in this run, or whose outcome is not known (9)."""
+        own = self.counts["actions_refused"] or self.counts["actions_unknown"]
+        return bool(own) or Report.is_partial(self)
+
     def add_up(self) -> None:
         """Work out the counts that all routes have from this route's own."""
         self.planned = {"messages": self.messages, "actions": self.actions}

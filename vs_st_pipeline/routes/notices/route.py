@@ -71,6 +71,7 @@ ROUTE = Route(
     next_due_at=lambda data_dir, merchant_id: read_next_due(data_dir, merchant_id, NAME),
     outcome=commands.outcome,
     under_way=leaving.under_way,
+    leave=leaving.leave,
     count_stored=leaving.count_stored,
     carried=CARRIED,
     commands=commands.COMMANDS,

@@ -397,3 +397,13 @@ OF_THE_EVENT: Final = tuple(rule for rule in RULES if rule.number <= 3)
 REST: Final = tuple(rule for rule in RULES if rule.number > 3)
 BRAKE_FROM: Final = 13
 """What passes the rules before this one counts for the brake (9.3)."""
+
+UNSAFE_RULE: Final = 16
+_AFTER_UNSAFE: Final = frozenset(
+    str(rule.reason) for rule in RULES[[rule.reason for rule in RULES].index(Wait.UNSAFE) + 1 :]
+)
+
+
+def is_held(reason: str | None, rule: int | None) -> bool:
+    """Say whether a notice that the brake holds waits for that: no earlier row of the table applies."""
+    return reason is None or (rule == UNSAFE_RULE and reason in _AFTER_UNSAFE)

@@ -1,6 +1,6 @@
 """Sends what is due, and tells of accounts that take nothing (notices.md 7, 9); `desk` is how a message leaves.
 
-Data flow: planning.due -> desk -> claims, ledger; stopped accounts -> the report.
+Data flow: planning.due -> desk -> claims, ledger; final months -> `billed`; stopped accounts -> the report.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, PipelineError, TryLater
-from vs_st_pipeline.routes.notices import planning
+from vs_st_pipeline.routes.notices import billed, planning
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.desk import opened
 from vs_st_pipeline.routes.notices.messages import Message
@@ -24,6 +24,7 @@ def send(session: NoticesSession) -> None:
         due = deque(planning.due(session))
         while due and not session.run.stop():
             desk.send_notice(due)
+    billed.close_all(session.run)
     tell_of_accounts(session)
 
 

@@ -45,8 +45,10 @@ def read(session: NoticesSession) -> None:
     Raises:
         PipelineError: nothing of a source could be read; the others were.
     """
-    sources_table.read(session)
-    listing.read(session)
+    try:
+        sources_table.read(session)
+    finally:  # what is fresh goes all the same
+        listing.read(session)
 
 
 def stage(session: NoticesSession) -> None:

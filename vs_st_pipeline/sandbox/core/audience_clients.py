@@ -69,7 +69,8 @@ class WaymoreControl(AccountControl):
         return str(self.act("give_out", merchant)["uuid"])
 
     def calls(self, merchant: str | None = None, since: int = 0) -> list[Record]:
-        """Return the mass and event calls of the journal, oldest first: {seq, what, key, data, status, fault}.
+        """Return the mass and event calls of the journal, oldest first: {seq, what, key, data, status, fault,
+        refused}.
 
         `what` is a block's name in small letters, or an event; `data` the list of items, or the event's data.
         """
@@ -84,6 +85,7 @@ class WaymoreControl(AccountControl):
 def _call(entry: Record) -> Record | None:
     body = entry["body"] if isinstance(entry["body"], dict) else {}
     told = {name: entry[name] for name in ("seq", "key", "status", "fault", "merchant")}
+    told["refused"] = entry.get("refused", False)
     if entry["path"].endswith("/api/event"):
         return {**told, "what": body.get("event"), "event": body.get("event"), "data": body.get("data")}
     if entry["path"].endswith("/api/data"):

@@ -2,6 +2,8 @@
 
 One address stands for its three hosts: the workspaces' own are below `/w/{workspace}`, and the token endpoint is
 `/api/v1/generateToken`.
+
+It is long because all calls of one system, and what each says under which switch, are one page.
 """
 
 from __future__ import annotations

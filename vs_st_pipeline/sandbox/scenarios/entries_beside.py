@@ -12,6 +12,8 @@ from vs_st_pipeline.sandbox.core.process import Sandbox
 def write_beside(box: Sandbox, folder: Path, name: str) -> Path:
     """Write what `Sandbox.write_settings` writes with no defaults of its own; returns the file.
 
+    What several merchants share stands at the top of the merchants file, and is added there.
+
     Args:
         folder: where the merchants file lies. name: of the file in `merchants.d`, and of the folder with the keys.
     """
@@ -22,6 +24,11 @@ def write_beside(box: Sandbox, folder: Path, name: str) -> Path:
     for entry in whole["merchants"]:
         parts = {key: {**sections.get(key, {}), **part} for key, part in entry.items() if isinstance(part, dict)}
         listed.append({**rest, **entry, **parts})
+    shared = {key: part for key, part in whole.items() if key not in ("defaults", "merchants")}
+    if shared:
+        text = yaml.safe_dump(shared, sort_keys=False).replace("file:keys/", f"file:{name}/keys/")
+        with (folder / "merchants.yaml").open("a", encoding="utf-8") as top:
+            top.write(f"\n{text}")
     path = folder / "merchants.d" / f"{name}.yaml"
     path.parent.mkdir(exist_ok=True)
     text = yaml.safe_dump({"merchants": listed}, sort_keys=False).replace("file:keys/", f"file:../{name}/keys/")

@@ -141,6 +141,7 @@ class Waymore(AccountStandIn):
                 return self._data(account, request, body, call, switches)
             return self._event(account, body, call, switches)
         except Bad as bad:
+            self.entry["refused"] = True  # whatever its status says
             return answers.refusal(str(switches["refusal"]), str(bad))
 
     def _authenticate(self, account: Account, body: Record, call: Call, switches: Record) -> Answer:

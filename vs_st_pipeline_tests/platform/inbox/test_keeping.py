@@ -270,3 +270,17 @@ def test_h10_what_is_stored_stays_also_where_threads_come_and_go_here_and_proces
     put(inbox, Call(ORDER, "2"))
     assert seen_elsewhere() == "2"
     inbox.close()
+
+
+def test_what_is_open_is_shown_whoever_has_it(inbox: Inbox) -> None:
+    """Notices 7.1: a claim looks at replies that wait, and at those that another process is taking."""
+    for number, call in enumerate((Call(ORDER, "1"), Call(CONTACT, "2"), Call(ORDER, "3"), Call(ORDER, "4"))):
+        put(inbox, call, TEXTING if number == 3 else SHOP)
+    assert [one.id for one in inbox.open_of("hillside", "contacts", SHOP, {ORDER})] == ["1", "3"]
+    [first, *_] = claimed(inbox)
+    assert [one.id for one in inbox.open_of("hillside", "contacts", SHOP, {ORDER, CONTACT})] == ["1", "2", "3"]
+    inbox.settle([first], Outcome.WRITTEN)
+    assert [one.id for one in inbox.open_of("hillside", "contacts", SHOP, {ORDER, CONTACT})] == ["2", "3"]
+    assert (
+        inbox.open_of("hillside", "orders", SHOP, {ORDER}) == inbox.open_of("nobody", "contacts", SHOP, {ORDER}) == []
+    )

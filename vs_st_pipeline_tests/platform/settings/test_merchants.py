@@ -139,11 +139,13 @@ def test_the_example_says_what_the_defaults_are_and_needs_what_env_example_lists
     file = read(text.replace("file:/run/secrets/hillside_st_token", "file:token"), environ)
 
     assert file.bad == ()
-    hillside, oak, glow, river, corner = file.merchants
-    assert [set(one.routes) for one in (glow, river, corner)] == [{"consumers"}, {"orders"}, {"audience"}]
-    chosen = {"consents", "source", "drop"}  # what has no default that an example could show
-    for name, section in (*glow.sections.items(), *river.sections.items(), *corner.sections.items()):
-        for key, field in fields_of(type(section)).items():
+    hillside, oak, glow, river, corner, kapas = file.merchants
+    beside = (glow, river, corner, kapas)
+    assert [set(one.routes) for one in beside] == [{"consumers"}, {"orders"}, {"audience"}, {"notices"}]
+    # What has no default that an example could show.
+    chosen = {"consents", "source", "drop", "accounts", "notifications"}
+    for name, section in (pair for one in beside for pair in one.sections.items()):
+        for key, field in fields_of(type(section)).items() if not section.implied else ():
             value = getattr(section, key)
             is_default = field.is_required() or isinstance(value, Secret) or key in chosen or value == field.default
             assert is_default, f"{name}.{key} is no default"

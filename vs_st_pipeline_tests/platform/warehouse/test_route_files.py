@@ -80,6 +80,14 @@ def test_r18_a_route_reads_anothers_rows_and_can_write_nothing_there(tmp_path: P
         assert warehouse.peek("one", "parcels", lambda db: db.value(GET)) == "still"
 
 
+def test_r18_a_dry_run_looks_at_the_other_routes_own_file(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    with warehouse.open("one"), warehouse.open("one", "parcels") as db, db.transaction():
+        db.execute(SET, ["parcels"])
+    with warehouse.trial("one") as aside:
+        assert aside.peek("one", "parcels", lambda db: db.value(GET)) == "parcels"
+
+
 def test_r18_a_peek_never_makes_or_migrates_a_file(tmp_path: Path) -> None:
     warehouse = warehouse_at(tmp_path)
     with pytest.raises(TryLater, match="no file yet"):

@@ -163,6 +163,15 @@ def test_a3_3_connect_asks_before_the_gap_is_over(one: Leaver) -> None:
     assert one.connect().well
 
 
+def test_a7_9_a_connect_that_finds_no_connection_leaves_it_disconnected(one: Leaver) -> None:
+    """Else every sync would try what only a person may ask for."""
+    one.disconnect()
+    one.waymore.answers = [NotSent("no connection", system="waymore")]
+    assert not one.connect().well
+    assert one.shop.sync() == "disconnected"
+    assert len(one.waymore.asked) == 2
+
+
 def test_r57_offboard_waits_for_it(one: Leaver) -> None:
     assert "vs-st disconnect --merchant hillside" in leaving.under_way(one.shop.warehouse, "hillside")[0]
     one.disconnect()

@@ -200,6 +200,13 @@ def test_the_same_post_counts_once(site: Posting) -> None:
     assert len(site.passed()) == 5
 
 
+def test_a_search_by_another_key_is_told_and_a_blank_one_is_nothing(site: Posting) -> None:
+    site.post(said("Search", query="red"), said("Search", search_string=" "))
+    assert site.states() == ["unusable", "unusable"]
+    assert site.passed() == []
+    assert site.db.rows("select * from staged.unusable") == [("post", "1", "Search lacks")]
+
+
 def test_a_time_ahead_is_the_time_of_arrival(site: Posting) -> None:
     """4.4: `at` missing or more than 5 min ahead: arrival."""
     site.post(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.routes.audience import base_moves, diffing, taking
+from vs_st_pipeline.routes.audience import difference, diffing, taking
 from vs_st_pipeline_tests.routes.audience.diff_world import NEW, World
 from vs_st_pipeline_tests.routes.audience.test_diffing import shop
 
@@ -238,7 +238,7 @@ def test_a_power_cut_before_the_commit_leaves_all_as_it_was(monkeypatch: pytest.
     world.post("OrderStatusUpdate", "order", "o1", {"status": "PACKED"})
     world.order("o1", status="PACKED")
     with monkeypatch.context() as cut:
-        cut.setattr(base_moves, "_wishes", lambda db: 1 / 0)
+        cut.setattr(difference, "remember_held", lambda db, run: 1 / 0)  # the last step but facts
         with pytest.raises(ZeroDivisionError):
             world.take()
     assert world.outbox() == []

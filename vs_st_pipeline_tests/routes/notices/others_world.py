@@ -1,4 +1,4 @@
-"""Wineries whose parcels are told of: scenarios `orders` and `shop_small` with Gupshup's stand-in, and the real command.
+"""Wineries whose parcels are told of: scenarios `orders` and `shop_small` with Gupshup's stand-in, the real command.
 
 Two worlds: `orders` has a winery that sells at Commerce7 and ships by Vinoshipper, with or without route `orders`; the
 other one is read by route `audience`, or `contacts`.
@@ -7,16 +7,22 @@ other one is read by route `audience`, or `contacts`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from vs_st_pipeline.domain.hints import ORDER, Call
 from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.platform.inbox.store import Arrival
 from vs_st_pipeline.sandbox.core.notices_clients import GupshupControl
 from vs_st_pipeline.sandbox.core.notices_findings import notices_findings
 from vs_st_pipeline.sandbox.scenarios.parcels_accounts import HOUSE, STATUSES
 from vs_st_pipeline_tests.support import orders
+from vs_st_pipeline_tests.support.notices import Scene as Brand
+
+__all__ = ["HOUSE", "Parcels"]
 
 Record = dict[str, Any]
 ROUTE = "notices"
@@ -66,8 +72,6 @@ class Parcels(orders.Scene):
     def later(self, **gap: float) -> None:
         """Let time go by, here and at all stand-ins."""
         super().later(**gap)
-        from datetime import timedelta
-
         self.gupshup.move_clock(timedelta(**gap).total_seconds())
 
     def synced_route(self, route: str = ROUTE, *arguments: str) -> Record:
@@ -82,16 +86,17 @@ class Parcels(orders.Scene):
         found: list[Record] = self.gupshup.sends(HOUSE)
         return found
 
-    def told(self) -> list[tuple[str, str]]:
+    def planned(self) -> Record:
+        """`vs-st plan --route notices --json`."""
+        return self.run("plan", "--merchant", self.merchant, "--route", ROUTE, "--json").of(self.merchant)
+
+    def messages_to(self) -> list[tuple[str, str]]:
         """Which status was told to which phone, oldest first."""
         return [(one["template"].removeprefix("house-"), "+" + one["destination"]) for one in self.sends()]
 
     def received(self) -> None:
         """Let Gupshup say of all messages that they were delivered, so that none waits for another."""
-        from vs_st_pipeline_tests.support.notices import Scene as Brand
-
-        brand = Brand(self.box, self.folder, self.merchant, self.shift)
-        brand.callbacks()
+        Brand(self.box, self.folder, self.merchant, self.shift).callbacks()
 
     def rows(self, sql: str, values: Any = ()) -> list[Record]:
         """Rows of the route's file, as objects."""
@@ -104,10 +109,23 @@ class Parcels(orders.Scene):
         return [
             (one["status"], one["state"], one["reason"])
             for one in self.rows(
-                "select * from synced.notices where reason is distinct from 'before_start' order by first_seen_at, status"
+                """select * from synced.notices where reason is distinct from 'before_start'
+                   order by first_seen_at, status"""
             )
         ]
 
     def found(self) -> list[Record]:
         """What Gupshup's stand-in finds wrong."""
         return notices_findings(self.box.running)
+
+    def hinted(self, system: str, record: str) -> None:
+        """Let a system tell of an order, some seconds ago."""
+        self.inbox.put([Arrival(self.merchant, system, Call(ORDER, record), (ROUTE,), self.now.isoformat())])
+        self.inbox.ask("update hints set stored_at = stored_at - 10 where state = 'waiting'")
+
+    def worked(self, *arguments: str) -> list[Record]:
+        """`vs-st work --once --json`: its reports."""
+        done = self.run("work", "--once", "--json", "--merchant", self.merchant, *arguments)
+        found: list[Record] = done.json["merchants"]
+        assert all(one["status"] == "ok" for one in found), found
+        return found

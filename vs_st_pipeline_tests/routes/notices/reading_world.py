@@ -27,7 +27,7 @@ from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks, WebhookSettings
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_lineage
-from vs_st_pipeline.routes.notices import from_eshopbox, journeys, status_map
+from vs_st_pipeline.routes.notices import eshopbox_staging, journeys, status_map
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.sandbox.scenarios.parcels_accounts import KAPASKRAFT
 from vs_st_pipeline_tests.sandbox.served import Served
@@ -122,13 +122,13 @@ class World:
         run = self.run(**more)
         with run.keeping():
             with run.open() as db:
-                also = from_eshopbox._numbers(
+                also = eshopbox_staging.numbers_of(
                     db, "select merchant_order from staged.journey_events where not confirmed"
                 )
             return reading.read_due(run, self.client(), also=also)
 
     def stage(self) -> int:
-        return from_eshopbox.stage(self.run(), self.notices)
+        return eshopbox_staging.stage(self.run(), self.notices).orders
 
     def sync(self) -> OrdersRead:
         """Read and stage; nothing may go wrong."""

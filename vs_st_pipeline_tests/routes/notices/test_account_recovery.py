@@ -342,15 +342,6 @@ def test_7_6_resolve_moves_claim_and_ledger_with_its_words(office: Office) -> No
         ledger.resolve(office.run(), what.notice_id, sent=True, because="again")
 
 
-def test_r57_what_is_under_way_is_unknown_under_48_h(office: Office) -> None:
-    office.sync()
-    office.send(message(office.account), None)
-    office.later(hours=48, seconds=-1)
-    assert recovery.under_way(office.run(), office.account) == 1
-    office.later(seconds=1)
-    assert recovery.under_way(office.run(), office.account) == 0
-
-
 # --- copying ----------------------------------------------------------------------------------------------------------
 
 

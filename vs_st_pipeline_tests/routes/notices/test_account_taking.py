@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from vs_st_pipeline.routes.notices.account import claims, consents, forgetting, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.reply_rules import ReplyRules
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, account, message
@@ -503,6 +504,10 @@ def test_8_1_a_button_may_be_a_stop_and_a_merchants_own_words_count_for_all(offi
     assert out(office, RAVI)
 
 
+def _said(source: str, state: str, after: float) -> Row:
+    return Row(source, state, NOON + timedelta(seconds=after))
+
+
 def test_5_8_what_brings_back_one_merchants_customers_is_no_start_to_anothers(office: Office) -> None:
     """What protects people is shared; what exposes them is not."""
     accepted(office, "s1", "m1", merchant="one")
@@ -569,10 +574,6 @@ def test_5_8_a_stop_counts_by_the_number_that_whatsapp_knows(
     assert out(office, as_written)
 
 
-def _said(source: str, state: str, after: float) -> tuple[str, str, datetime]:
-    return source, state, NOON + timedelta(seconds=after)
-
-
 @pytest.mark.parametrize(
     ("rows", "is_out"),
     [
@@ -594,14 +595,8 @@ def _said(source: str, state: str, after: float) -> tuple[str, str, datetime]:
         ([_said("code_1006", "void", 0), _said("code_1002", "absent", 0)], False),
     ],
 )
-def test_5_8_what_opts_out_and_what_brings_back(rows: list[tuple[str, str, datetime]], is_out: bool) -> None:
+def test_5_8_what_opts_out_and_what_brings_back(rows: list[Row], is_out: bool) -> None:
     assert consents.is_out(rows) is is_out
-
-
-def test_5_8_not_on_whatsapp_holds_for_30_days() -> None:
-    rows = [_said("code_1002", "absent", 0)]
-    assert consents.is_absent(rows, NOON + timedelta(days=30, seconds=-1))
-    assert not consents.is_absent(rows, NOON + timedelta(days=30))
 
 
 def test_5_9_a_list_that_says_what_it_said_is_no_news(office: Office) -> None:
@@ -690,3 +685,12 @@ def test_r67_texts_go_after_90_days_and_claims_2_years_after_the_last_message(of
         forgetting.retention(office.store(), NOON + timedelta(days=days))
         assert office.of_account("select text from replies") == [text]
         assert office.of_account("select count(*) from claims") == [count]
+
+
+def test_r67_evidence_of_messages_goes_after_7_years_and_opt_outs_stay(office: Office) -> None:
+    accepted(office)
+    office.reply("r1", "STOP", phone=RAVI)
+    take(office)
+    for days, kinds in ((7 * 365, {"salt", "claim", "consent"}), (7 * 365 + 1, {"salt", "consent"})):
+        forgetting.retention(office.store(), NOON + timedelta(days=days))
+        assert {line["what"] for line in office.store().evidence.read()} == kinds

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from vs_st_pipeline.connectors.gupshup.settings import Price
-from vs_st_pipeline.routes.notices import billed, billing
+from vs_st_pipeline.routes.notices import billed, billing, sending
 from vs_st_pipeline.routes.notices.account import claim_rows
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
-from vs_st_pipeline_tests.support.sending import Gupshup, Rig
+from vs_st_pipeline_tests.support.sending import Gupshup, Rig, plan_made_up
 
 INDIA = ZoneInfo("Asia/Kolkata")
 MARCH = datetime(2026, 3, 10, 12)
@@ -192,3 +192,14 @@ def test_the_bill_for_people_and_as_csv(rig: Rig) -> None:
     assert row.startswith("a,kapaskraft,our-house")
     assert billing.lines(billing.bill([rig.run], "2026-09")) == ["no message in 2026-09"]
     assert billing.csv(billing.bill([rig.run], "2026-09")) == []
+
+
+def test_7_7_a_sync_stores_what_has_become_final(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan_made_up(rig, monkeypatch)
+    put(rig, claim("a"))
+    for day, closed in ((7, None), (8, "2026-03")):
+        rig.now = datetime(2026, 4, day, 12)
+        with rig.session() as session:
+            sending.send(session)
+            with session.store(rig.account).read() as db:
+                assert billed.closed_through(db, "kapaskraft") == closed

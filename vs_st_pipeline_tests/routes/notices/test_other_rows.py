@@ -1,4 +1,4 @@
-"""What orders of Commerce7 and Vinoshipper say: words, times, whose phone, which order it is (notices.md 3.5-3.7, 5.7)."""
+"""What orders of Commerce7 and Vinoshipper say: words, times, whose phone, which order it is (3.5-3.7, 5.7; R37)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_li
 from vs_st_pipeline.routes.notices import journey, journeys, status_map
 from vs_st_pipeline.routes.notices.messages import notice_id
 from vs_st_pipeline.routes.notices.other_orders import OtherOrder
-from vs_st_pipeline.routes.notices.others import Read, Staging, note_reads
+from vs_st_pipeline.routes.notices.other_tables import note_reads
+from vs_st_pipeline.routes.notices.others import Read, Staging
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.routes.notices.vinoshipper_rows import Customer
 from vs_st_pipeline_tests.routes.notices.test_other_rows import DETAIL, LISTED, NOON, of_commerce7, of_vinoshipper
@@ -90,8 +91,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     found.warehouse.close()
 
 
-SHIPPED = {"orderStatus": "SHIPPED", "shippedAt": "2026-06-10T12:20:00Z"}
-META = {"metaFields": {"c7_order_id": "o-1"}}
+SHIPPED: dict[str, Any] = {"orderStatus": "SHIPPED", "shippedAt": "2026-06-10T12:20:00Z"}
+META: dict[str, Any] = {"metaFields": {"c7_order_id": "o-1"}}
 
 
 @pytest.mark.parametrize("link", [META, {"number": "HILLSIDE-1001"}])
@@ -208,3 +209,14 @@ def test_an_order_taken_over_twice_is_the_same(desk: Desk) -> None:
 
 def test_times_are_of_the_source() -> None:
     assert of_vinoshipper(**SHIPPED).words[0].at == datetime(2026, 6, 10, 12, 20)
+
+
+def test_a_customer_known_as_under_age_at_vinoshipper_is_so_for_both(desk: Desk) -> None:
+    young = {"day": 1, "month": 1, "year": 2010}
+    desk.c7()
+    desk.vs(**META, customer={"id": 7, "dateOfBirth": young})
+    desk.c7(giftMessage="Cheers")
+    assert desk.rows("select merchant_order, under_age from staged.recipients") == [(C7, True)]
+    assert desk.rows("select own, version from staged.source_orders where source = 'vinoshipper'") == [("9001", None)]
+    desk.vs(**META, customer={"id": 7, "dateOfBirth": {**young, "year": 1980}})  # a typing error
+    assert desk.rows("select under_age from staged.recipients") == [(False,)]

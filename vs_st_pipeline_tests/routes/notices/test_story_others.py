@@ -49,61 +49,52 @@ def _synced(winery: Parcels, *, orders: bool = True) -> None:
     winery.later(minutes=10)
 
 
-def test_an_order_is_told_of_from_payment_to_delivery_once_each(winery: Parcels) -> None:
-    _synced(winery)
-    order, phone = _placed(winery)
-    _synced(winery)
-    assert winery.told() == [("created", phone)]
-    winery.label(order)
-    _synced(winery)
-    winery.scan(order)
-    _synced(winery)
-    winery.deliver(order)
-    _synced(winery)
-    _synced(winery)
-    assert [status for status, _ in winery.told()] == ["created", "packed", "on_the_way", "delivered"]
-    assert {to for _, to in winery.told()} == {phone}
-    assert winery.rows("select distinct merchant_order, source from staged.notice_orders") == [
-        {"merchant_order": f"commerce7:{order['id']}", "source": "commerce7"}
-    ]
-    assert winery.found() == []
-
-
-def test_a_gifts_receiver_is_never_written(winery: Parcels) -> None:
+def test_a_gift_is_told_of_from_payment_to_delivery_once_each_to_who_bought_it(winery: Parcels) -> None:
     _synced(winery)
     order, phone = _placed(winery)
     winery.change(order, shipTo={**order["shipTo"], "phone": GIFT, "firstName": "Someone"})
-    for step in (winery.label, winery.scan, winery.deliver):
-        _synced(winery)
-        step(order)
     _synced(winery)
-    assert {to for _, to in winery.told()} == {phone}
+    assert winery.messages_to() == [("created", phone)]
+    for step in (winery.label, winery.scan, winery.deliver):
+        step(order)
+        _synced(winery)
+    _synced(winery)
+    assert [status for status, _ in winery.messages_to()] == ["created", "packed", "on_the_way", "delivered"]
+    assert {to for _, to in winery.messages_to()} == {phone}
+    assert winery.rows("select distinct merchant_order, source from staged.notice_orders") == [
+        {"merchant_order": f"commerce7:{order['id']}", "source": "commerce7"}
+    ]
     assert winery.rows("select phone from staged.recipients") == [{"phone": phone}]
     assert all(GIFT not in str(row) for row in winery.rows("select * from staged.notice_orders"))
+    assert winery.found() == []
 
 
+@pytest.mark.slow
 def test_without_route_orders_both_systems_are_read_here(winery: Parcels) -> None:
     """Who sent the order to Vinoshipper does not matter: `metaFields` say whose it is (R37)."""
     _synced(winery)
     order, phone = _placed(winery)
     winery.synced_route("orders")
     winery.told_of(without=["orders"])
+    check = winery.run("check", "--merchant", winery.merchant, "--route", "notices", "--json")
+    assert (check.exit_code, check.of(winery.merchant)["errors"]) == (0, []), check
     _synced(winery, orders=False)
     winery.scan(order)
     _synced(winery, orders=False)
     winery.deliver(order)
     _synced(winery, orders=False)
-    assert winery.told() == [("created", phone), ("on_the_way", phone), ("delivered", phone)]
+    assert winery.messages_to() == [("created", phone), ("on_the_way", phone), ("delivered", phone)]
     assert winery.found() == []
 
 
+@pytest.mark.slow
 def test_what_was_there_at_the_start_is_history(winery: Parcels) -> None:
     order, _ = _placed(winery)
     winery.synced_route("orders")
     winery.scan(order)
     _synced(winery)
     _synced(winery)
-    assert winery.told() == []
+    assert winery.messages_to() == []
     rows = winery.rows("select status from staged.journey_events where in_baseline order by 1")
     assert [row["status"] for row in rows] == ["created", "on_the_way"]
 
@@ -120,7 +111,7 @@ def test_a_label_that_was_cancelled_is_told_of_no_more(winery: Parcels) -> None:
     )["orderNumber"]
     winery.gupshup.allow("+17075551234", "eshopbox-house")
     _synced(winery, orders=False)
-    assert winery.told() == [("created", "+17075551234")]
+    assert winery.messages_to() == [("created", "+17075551234")]
     winery.told_of(without=["commerce7", "orders"], settle="10m")
     winery.shipper.advance(number, winery.merchant, to="LABELS_GENERATED")
     winery.synced_route()
@@ -130,4 +121,45 @@ def test_a_label_that_was_cancelled_is_told_of_no_more(winery: Parcels) -> None:
     assert winery.stand()[-1] == ("packed", "dropped", "superseded")
     winery.later(minutes=30)
     winery.synced_route()
-    assert winery.told() == [("created", "+17075551234")]
+    assert winery.messages_to() == [("created", "+17075551234")]
+
+
+@pytest.mark.slow
+def test_a_hint_leads_to_the_message_of_its_order_alone(winery: Parcels) -> None:
+    """Where nobody else reads the systems: one call each, and no list is walked."""
+    _synced(winery)
+    order, phone = _placed(winery)
+    _synced(winery)
+    other, _ = _placed(winery)
+    winery.synced_route("orders")
+    winery.told_of(without=["orders"])
+    _synced(winery, orders=False)
+    told = winery.messages_to()
+    for one in (order, other):
+        winery.scan(one)
+    winery.hinted("vinoshipper", winery.number(order))
+    report = winery.worked()[-1]
+    assert (report["trigger"], report["calls"]["vinoshipper"], report["synced"]["accepted"]) == ("hint", 1, 1)
+    assert winery.messages_to() == [*told, ("on_the_way", phone)]
+    made, to = _placed(winery)
+    winery.hinted("commerce7", made["id"])
+    report = winery.worked()[-1]
+    assert (report["calls"]["commerce7"], report["synced"]["accepted"]) == (1, 1)
+    assert winery.messages_to()[-1] == ("created", to)
+    assert winery.found() == []
+
+
+@pytest.mark.slow
+def test_a_forgotten_customer_is_told_of_nothing_more_and_stands_nowhere(winery: Parcels) -> None:
+    _synced(winery)
+    order, phone = _placed(winery)
+    _synced(winery)
+    done = winery.run("forget", "--merchant", winery.merchant, "--yes", "--json", phone)
+    assert done.exit_code == 0, done
+    winery.scan(order)
+    winery.change(order, shippingStatus="In Transit")
+    _synced(winery)
+    assert winery.messages_to() == [("created", phone)]
+    assert winery.rows("select 1 from staged.recipients") == []
+    for table in ("notice_orders", "source_orders", "source_words"):
+        assert phone.removeprefix("+1") not in str(winery.rows(f"select * from staged.{table}"))

@@ -11,16 +11,19 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from vs_st_pipeline.routes.notices.account import evidence
 from vs_st_pipeline.routes.notices.account.store import SALT, AccountStore, about, hash_of, next_seq
+from vs_st_pipeline.routes.notices.consent import IN, OUT, VOID, Row, is_out
 from vs_st_pipeline.routes.notices.words import ConsentSource
 
-IN, OUT, VOID, ABSENT = "in", "out", "void", "absent"
-OPTED_IN_AFTER: Final = timedelta(minutes=1)  # an `opted-in` event ends an *out* only when it comes later than that
-ABSENT_FOR: Final = timedelta(days=30)
+__all__ = [
+    "ABSENT", "IN", "OUT", "VOID", "Consent", "add", "by_operator", "from_list", "is_out", "is_void", "put", "rows_of",
+]  # fmt: skip
+
+ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,45 +46,15 @@ class Consent:
     evidence: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-Row = tuple[str, str, datetime]
-"""Source, state and time of a row, of one phone."""
-
-
-def is_out(rows: Iterable[Row]) -> bool:
-    """Say whether rows of a phone mean that it is opted out: nothing but these three brings it back (5.8).
-
-    A START and an operator's word end an *out* that is older, an `opted-in` event one that is more than a minute older.
-    STOP and START at one time: STOP (rulings, notices 23).
-    """
-    rows = list(rows)
-    outs = [at for _, state, at in rows if state == OUT]
-    if not outs:
-        return False
-    newest = max(outs)
-    return not any(
-        state == IN
-        and (
-            (source in (ConsentSource.START_WORD, ConsentSource.OPERATOR) and at > newest)
-            or (source == ConsentSource.GUPSHUP_EVENT and at > newest + OPTED_IN_AFTER)
-        )
-        for source, state, at in rows
-    )
-
-
 def is_void(rows: Iterable[Row], at: datetime) -> bool:
     """Say whether an *in* row of this time counts no more, because a code told that Gupshup has no opt-in (7.4)."""
-    return any(state == VOID and at <= since for _, state, since in rows)
-
-
-def is_absent(rows: Iterable[Row], now: datetime) -> bool:
-    """Say whether the phone was told not to be on WhatsApp within 30 days (5.8)."""
-    return any(state == ABSENT and at > now - ABSENT_FOR for _, state, at in rows)
+    return any(one.state == VOID and at <= one.at for one in rows)
 
 
 def rows_of(db: sqlite3.Connection, phone_hash: str) -> list[Row]:
     """Return a phone's rows."""
     found = db.execute("select source, state, at from consents where phone_hash = ?", [phone_hash])
-    return [(row["source"], row["state"], datetime.fromisoformat(row["at"])) for row in found]
+    return [Row(row["source"], row["state"], datetime.fromisoformat(row["at"])) for row in found]
 
 
 def add(store: AccountStore, db: sqlite3.Connection, consents: Sequence[Consent]) -> int:

@@ -4,6 +4,8 @@ Data flow: account.sqlite (since the last copy) -> staged.receipts, replies, con
 
 All of one moment of the account's file, in one transaction of the merchant's: what is copied is counted and told once.
 A file that is not the one of the last copy is copied whole; what stands already says nothing.
+
+It is long because one transaction copies five kinds of rows, each with what it adds to the counts and to the activity.
 """
 
 from __future__ import annotations

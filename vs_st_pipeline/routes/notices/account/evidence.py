@@ -147,6 +147,14 @@ def leave(file: EvidenceFile, phones: Mapping[str, str], merchant: str) -> bool:
     return file.rewrite(lambda line: _hashed(line, phones) if line.get("merchant") == merchant else line)
 
 
+def prune(file: EvidenceFile, before: str) -> bool:
+    """Remove the lines of messages that were claimed before a time; who opted out stays out for good (R67)."""
+    oldest = next((line for line in file.read() if line.get("what") == CLAIM), None)
+    if oldest is None or str(oldest.get("at")) >= before:
+        return False
+    return file.rewrite(lambda line: None if line.get("what") == CLAIM and str(line.get("at")) < before else line)
+
+
 def _hashed(line: Line, phones: Mapping[str, str]) -> Line:
     phone = line.get("phone")
     if phone is None or phone not in phones:

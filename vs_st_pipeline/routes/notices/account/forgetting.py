@@ -98,3 +98,5 @@ def retention(store: AccountStore, now: datetime) -> None:
             db.execute(f"delete from {table} where notice_id not in (select notice_id from claims)")
         db.execute("delete from receipts where at < ?", [before["evidence"]])
         db.execute("delete from billing where at < ?", [before["evidence"]])
+        db.execute("delete from billed where month < ?", [before["evidence"][:7]])
+        evidence.prune(store.evidence, before["evidence"])

@@ -165,7 +165,7 @@ class AccountStore:
             if isinstance(error, sqlite3.OperationalError):  # busy, or no room
                 raise
             raise BadSettings(
-                f"{self.path} is damaged: stop all processes and move it away; it is made again from what lies beside it",
+                f"{self.path} is damaged: stop all processes and move it away; what lies beside it makes it again"
             ) from error
         self._threads.db, self._threads.of = db, (os.getpid(), _inode(self.path))
         return db

@@ -55,6 +55,7 @@ create table staged.source_orders (
     was_own boolean not null default false,  -- it had a journey of its own before it was known to be another's
     buyer varchar,                           -- the customer's id at the source
     parcel varchar,                          -- JSON {tracking_id, courier, tracking_url}
+    under_age boolean not null default false,  -- its customer is known to be
     primary key (source, own)
 );
 create table staged.source_words (           -- one row per word and time; none is ever taken out

@@ -1,0 +1,61 @@
+"""Holds what stays of a merchant, and of a person, that leaves (notices.md 9.4; routes.md R7, R57)."""
+
+from __future__ import annotations
+
+from vs_st_pipeline_tests.support.notices import Scene, phone_of
+
+FAILED = "failed_delivery"
+
+
+def _told(scene: Scene) -> str:
+    """Tell one customer of a failed delivery; return the phone."""
+    scene.based()
+    order = scene.order(number="LV1")
+    for status in ("dispatched", "out_for_delivery"):
+        scene.advance(order, status)
+    scene.failed(order)
+    scene.later(minutes=2)
+    assert scene.synced()["synced"]["accepted"] == 1
+    return phone_of(order)
+
+
+def test_forget_takes_a_person_out_of_everything_and_an_opt_out_stays(alone: Scene) -> None:
+    """9.4: recipients, replies, destinations, texts go; who wrote STOP is never written again."""
+    scene = alone
+    phone = _told(scene)
+    scene.reply(phone, "text", text="STOP")
+    scene.synced()
+    done = scene.run("forget", "--merchant", scene.merchant, "--yes", "--json", phone)
+    assert done.exit_code == 0, done
+    assert (done.json["orders"], done.json["messages"]) == (1, 1)
+
+    digits = phone.removeprefix("+")
+    for path in (scene.home / "notices.duckdb", *(scene.data / "accounts" / scene.account).iterdir()):
+        text = path.read_bytes().decode("latin-1")
+        assert digits not in text, path.name
+        assert digits.removeprefix("91") not in text, path.name
+    assert scene.of_account("select state, phone from consents where source = 'stop_word'") == [
+        {"state": "out", "phone": None}
+    ]
+    again = scene.order(number="LV2", phone=phone)
+    for status in ("dispatched", "out_for_delivery"):
+        scene.advance(again, status)
+    scene.failed(again)
+    scene.later(minutes=2)
+    assert scene.synced()["planned"]["messages"] == 0
+    assert len(scene.sends()) == 1
+
+
+def test_r57_a_merchant_that_leaves_leaves_hashes_with_the_account(alone: Scene) -> None:
+    scene = alone
+    phone = _told(scene)
+    scene.receipts(scene.sends()[0], "sent", "delivered")
+    scene.synced()
+    scene.settings(lambda entry: entry.update(enabled=False))
+    done = scene.run("offboard", "--merchant", scene.merchant, "--yes", "--leave-webhooks", "--json")
+    assert done.exit_code == 0, done
+    assert not scene.home.exists()
+    [claim] = scene.of_account("select merchant, order_number, phone_hash from claims")
+    assert (claim["merchant"], claim["order_number"]) == (scene.merchant, None)
+    for path in (scene.data / "accounts" / scene.account).iterdir():
+        assert phone.removeprefix("+") not in path.read_bytes().decode("latin-1"), path.name
