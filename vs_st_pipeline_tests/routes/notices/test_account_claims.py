@@ -309,8 +309,18 @@ def test_7_3_pauses_double_up_to_15_min_and_an_accepted_one_ends_that(
         pauses.accepted_in(db, "one")
     pauses.pause(office.store(), office.at)
     assert office.of_account("select real_until from pauses where name = 'paused'") == [real[0] + 60]
+    real[0] += 60
     pauses.pause(office.store(), office.at, 7)
     assert office.of_account("select real_until from pauses where name = 'paused'") == [real[0] + 7]
+
+
+def test_7_3_a_pause_that_lasts_longer_is_not_made_shorter(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four messages that were under way at once the first was told an hour, and the others nothing."""
+    monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
+    pauses.pause(office.store(), office.at, 3600)
+    pauses.pause(office.store(), office.at)
+    pauses.pause(office.store(), office.at, 7)
+    assert office.of_account("select real_until from pauses where name = 'paused'") == [1_003_600.0]
 
 
 def test_7_4_a_slow_account_rests_15_min_and_goes_at_half_its_rate_for_an_hour(office: Office) -> None:
