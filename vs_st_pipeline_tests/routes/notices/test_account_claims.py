@@ -343,6 +343,18 @@ def test_7_3_a_message_id_of_another_claim_is_no_answer(office: Office) -> None:
     assert (found.state, found.message_id, found.evidence) == ("unknown", None, None)
 
 
+def test_7_1_a_late_answer_of_an_earlier_try_says_nothing_of_the_one_under_way(office: Office) -> None:
+    """Else a third one would leave while the second does."""
+    what = message(office.account)
+    first = made(office.claim(what))
+    claims.settle(office.store(), what.notice_id, "unknown", now=office.at)
+    claims.resolve(office.store(), what.notice_id, sent=False, now=office.at)
+    assert made(office.claim(what)).is_mine
+    found = claims.settle(office.store(), what.notice_id, "refused", now=office.at, tries=first.tries)
+    assert found.state == "open"
+    assert not made(office.claim(what)).is_mine
+
+
 def test_7_5_states_never_fall() -> None:
     rising = ("accepted", "enqueued", "sent", "delivered", "read")
     for place, state in enumerate(rising):
