@@ -15,7 +15,7 @@ from typing import Any, Final
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.judged import AccountNow, Claimed, Told
-from vs_st_pipeline.routes.notices.listing import TEMPLATES_READ
+from vs_st_pipeline.routes.notices.listing import TEMPLATES_READ, is_of_app
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.template_fit import Template
 from vs_st_pipeline.routes.notices.words import MessageKind, State, Wait
@@ -39,7 +39,7 @@ def look(session: NoticesSession) -> AccountNow:
             account,
             stopped=account.id in session.stopped or (paused is not None and paused.reason == Wait.ACCOUNT_STOPPED),
             paused_until=paused.until if paused is not None and paused.reason == Wait.TRY_LATER else None,
-            list_read=_list_read(db),
+            list_read=_list_read(db) if is_of_app(store) else None,
             templates=templates(db),
             faults=pauses.template_faults(store),
             claimed=_claimed(store, now, *_today(db, now), session.settings.cap.window),

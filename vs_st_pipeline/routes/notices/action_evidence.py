@@ -77,6 +77,9 @@ def recover(run: Run) -> int:
         return 0
     grown = isinstance(before, list) and before[0] == here[0] and before[1] <= here[1]
     start = before[1] if grown and isinstance(before, list) and not left else 0
+    # No line: it has not left. Where the file itself is lost or older, nobody knows.
+    is_whole = not isinstance(before, list) or before[1] <= here[1]
+    unsaid = ActionState.WAITING if is_whole else ActionState.UNKNOWN
     called: dict[str, Line] = {}
     ended: dict[str, ActionState | None] = {}
     for action_id, line, state in _lines(file, start):
@@ -86,7 +89,7 @@ def recover(run: Run) -> int:
     moved = 0
     with run.open() as db, db.transaction():
         for action_id in left:
-            state = ended.get(action_id, ActionState.WAITING)  # no line: it has not left
+            state = ended.get(action_id, unsaid)
             moved += _end(db, run, action_id, state or ActionState.UNKNOWN)
         for action_id, line in called.items():
             moved += _put_back(db, run, line, ended[action_id] or ActionState.UNKNOWN)

@@ -112,6 +112,7 @@ def ask(run: Run, client: GupshupClient, store: AccountStore, message: Message, 
         code=answer.code,
         reason=means.reason,
         evidence=ANSWER,
+        tries=claim.tries,
         **more,
     )
     failpoint("answered")

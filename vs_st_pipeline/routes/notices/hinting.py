@@ -10,13 +10,13 @@ lists: nothing of them need be kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from vs_st_pipeline.connectors.eshopbox import hook_queue
-from vs_st_pipeline.connectors.gupshup.names import ANSWERED, KINDS
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
+from vs_st_pipeline.connectors.gupshup.names import ANSWERED, CALLBACK, KINDS
+from vs_st_pipeline.connectors.gupshup.settings import CLIENT, GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.hints import CUSTOMER, ORDER, WHOLE, Call, Hint
 from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
@@ -59,17 +59,28 @@ def hand_over(run: Run, hints: Sequence[Hint]) -> None:
 def keep_callbacks(run: Run, hints: Sequence[Hint]) -> list[Answered]:
     """Store callbacks of the merchant's own account in its file, under the account's lock; return what was answered.
 
-    Where the merchant has no account of its own any more, nobody is left whom they are about.
+    Where the merchant has taken its account out of the settings, what waited is kept all the same: a STOP among it
+    holds when the account is back.
 
     Raises:
         TryLater: another process has the account for too long.
     """
-    account = own_account(run)
-    if not hints or account is None:
+    if not hints:
         return []
-    store = AccountStore.of(run, account)
-    with store.lock():
-        return list(taking.keep(store, hints, run=run))
+    account, found = own_account(run), list[Answered]()
+    for of_app in (account,) if account is not None else _left(run, hints):
+        store = AccountStore.of(run, of_app)
+        with store.lock():
+            found += taking.keep(store, hints, run=run)
+    return found
+
+
+def _left(run: Run, hints: Sequence[Hint]) -> Iterator[GupshupAccount]:
+    """Yield the account that the merchant had, as far as its callbacks tell of it: once for each app."""
+    told = (one.kept.get(CALLBACK) for one in hints)
+    apps = {one.get("app") for one in told if isinstance(one, dict)}
+    for app in sorted(one for one in apps if isinstance(one, str)):
+        yield GupshupAccount.model_construct(id=f"{CLIENT}:{run.merchant.id}", kind=CLIENT, app_name=app)
 
 
 def tell(inbox: Inbox, answered: Iterable[Answered]) -> None:

@@ -30,6 +30,7 @@ USERS_FRESH_FOR: Final = timedelta(hours=1)
 AGAIN_AFTER: Final = timedelta(minutes=1)  # after a list that said nothing
 TEMPLATES_READ, TEMPLATES_TRIED, TEMPLATES_WANTED = "templates_read", "templates_tried", "templates_wanted"
 USERS_READ: Final = "users_read"
+TEMPLATES_APP: Final = "templates_app"  # whose list it is: an account may be given another app
 FOREIGN: Final = "Gupshup's list of templates has none of those that the account had: is app_id right?"
 
 
@@ -69,7 +70,7 @@ def read_now(session: NoticesSession, account: GupshupAccount) -> None:
     except BadKey as error:
         pauses.stop(store, now, kind=error.kind, why="Gupshup does not accept the account's key; set another one")
         raise
-    _store_templates(store, found, now)
+    _store_templates(store, found, now, of_app=is_of_app(store))
     pauses.good_list(store)
     session.told.seen["templates"] += len(found)
     copying.copy(session, account)
@@ -101,7 +102,7 @@ def _something_may_be_due(session: NoticesSession) -> bool:
 
 def _is_due(store: AccountStore, now: datetime, *, is_stopped: bool) -> bool:
     """Say whether the templates are to be read: the list is old, or a template event or a rejection has come since."""
-    tried, read_at = _fact(store, TEMPLATES_TRIED), _fact(store, TEMPLATES_READ)
+    tried, read_at = _fact(store, TEMPLATES_TRIED), _fact(store, TEMPLATES_READ) if is_of_app(store) else None
     if tried is not None and (read_at is None or tried > read_at):  # the last one was bad
         return _is_older(tried, now, FRESH_FOR if is_stopped else AGAIN_AFTER)
     if read_at is None or _is_older(read_at, now, FRESH_FOR):
@@ -118,10 +119,19 @@ def _has_event_since(store: AccountStore, read_at: datetime) -> bool:
     return found is not None
 
 
-def _store_templates(store: AccountStore, found: Sequence[Template], now: datetime) -> None:
+def is_of_app(store: AccountStore) -> bool:
+    """Say whether the list that was read last is that of the app which the account has now."""
+    if not store.exists:
+        return True
+    with store.read() as db:
+        row = db.execute("select value from facts where name = ?", [TEMPLATES_APP]).fetchone()
+    return row is None or row["value"] == store.account.app_id
+
+
+def _store_templates(store: AccountStore, found: Sequence[Template], now: datetime, *, of_app: bool) -> None:
     with store.write() as db:
         known = {row[0] for row in db.execute("select template_id from templates where gone = 0")}
-        if known and not known & {one.id for one in found}:
+        if of_app and known and not known & {one.id for one in found}:
             raise BadAnswer(FOREIGN, system=GUPSHUP)
         db.execute("update templates set gone = 1, read_at = ?", [now.isoformat()])
         for one in found:
@@ -135,6 +145,9 @@ def _store_templates(store: AccountStore, found: Sequence[Template], now: dateti
                 ],
             )  # fmt: skip
         _set_fact(db, TEMPLATES_READ, now)
+        db.execute(
+            "insert or replace into facts values (?, ?, ?)", [TEMPLATES_APP, store.account.app_id, now.isoformat()]
+        )
 
 
 def _read_users(session: NoticesSession, account: GupshupAccount) -> None:

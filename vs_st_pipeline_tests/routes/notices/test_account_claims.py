@@ -309,8 +309,18 @@ def test_7_3_pauses_double_up_to_15_min_and_an_accepted_one_ends_that(
         pauses.accepted_in(db, "one")
     pauses.pause(office.store(), office.at)
     assert office.of_account("select real_until from pauses where name = 'paused'") == [real[0] + 60]
+    real[0] += 60
     pauses.pause(office.store(), office.at, 7)
     assert office.of_account("select real_until from pauses where name = 'paused'") == [real[0] + 7]
+
+
+def test_7_3_a_pause_that_lasts_longer_is_not_made_shorter(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four messages that were under way at once the first was told an hour, and the others nothing."""
+    monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
+    pauses.pause(office.store(), office.at, 3600)
+    pauses.pause(office.store(), office.at)
+    pauses.pause(office.store(), office.at, 7)
+    assert office.of_account("select real_until from pauses where name = 'paused'") == [1_003_600.0]
 
 
 def test_7_4_a_slow_account_rests_15_min_and_goes_at_half_its_rate_for_an_hour(office: Office) -> None:
@@ -331,6 +341,18 @@ def test_7_3_a_message_id_of_another_claim_is_no_answer(office: Office) -> None:
     claims.settle(office.store(), first.notice_id, "accepted", now=office.at, message_id="m1")
     found = claims.settle(office.store(), second.notice_id, "accepted", now=office.at, message_id="m1")
     assert (found.state, found.message_id, found.evidence) == ("unknown", None, None)
+
+
+def test_7_1_a_late_answer_of_an_earlier_try_says_nothing_of_the_one_under_way(office: Office) -> None:
+    """Else a third one would leave while the second does."""
+    what = message(office.account)
+    first = made(office.claim(what))
+    claims.settle(office.store(), what.notice_id, "unknown", now=office.at)
+    claims.resolve(office.store(), what.notice_id, sent=False, now=office.at)
+    assert made(office.claim(what)).is_mine
+    found = claims.settle(office.store(), what.notice_id, "refused", now=office.at, tries=first.tries)
+    assert found.state == "open"
+    assert not made(office.claim(what)).is_mine
 
 
 def test_7_5_states_never_fall() -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.connectors.gupshup.names import REPLY
+from vs_st_pipeline.routes.notices import hinting
 from vs_st_pipeline.routes.notices.account import claims, consents, forgetting, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.reply_rules import ReplyRules
+from vs_st_pipeline.routes.notices.systems import GUPSHUP, NAME
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, account, message
 
 
@@ -523,6 +526,16 @@ def test_5_8_what_brings_back_one_merchants_customers_is_no_start_to_anothers(of
     office.reply("r4", "Haan", phone=RAVI, gs_id="m2")
     take(office)
     assert not out(office, RAVI)
+
+
+def test_r31_a_stop_that_waits_when_the_account_is_taken_out_holds_when_it_is_back(tmp_path: Path) -> None:
+    office = Office(tmp_path, account("client"))
+    office.reply("r1", "STOP")
+    hints = office.inbox.open_of("one", NAME, GUPSHUP, {REPLY})
+    office.account = account("house")
+    hinting.hand_over(office.run(), hints)
+    office.account = account("client")
+    assert out(office)
 
 
 def _event(phone: object = ASHA[1:], word: str = "opted-out") -> dict[str, object]:

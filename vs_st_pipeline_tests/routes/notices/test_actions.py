@@ -387,6 +387,17 @@ def test_a_lost_database_makes_no_second_call(tmp_path: Path, monkeypatch: pytes
     )
 
 
+def test_with_the_evidence_lost_nobody_knows_whether_a_call_has_left(world: World) -> None:
+    world.reply()
+    world.sync()
+    world.sync()  # which notes how much of the file it has read
+    for file in world.folder.glob("*.evidence.jsonl"):
+        file.unlink()
+    world.cursor.execute("update synced.actions set state = 'sending'")
+    world.sync()
+    assert (world.states(), len(world.eshopbox.calls)) == (["unknown"], 1)
+
+
 def test_a_date_comes_back_from_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path, monkeypatch)
     world.reply(message_id="m1", kind="text", text="05-03-2026", button_text=None, matched_by="phone")

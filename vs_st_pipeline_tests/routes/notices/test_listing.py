@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
-from vs_st_pipeline.routes.notices import listing
+from vs_st_pipeline.routes.notices import accounts_seen, listing
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline_tests.support.sending import Act, Gupshup, Rig, reply
 
@@ -163,3 +163,18 @@ def test_5_9_the_users_list_is_read_at_most_hourly_and_only_where_it_is_evidence
 def test_5_9_an_account_without_a_users_list_has_none(rig: Rig) -> None:
     rig.settings["opt_in"] = ("gupshup_list",)
     assert read(rig) == 2
+
+
+def test_2_4_an_account_that_is_given_another_app_goes_by_no_list_of_the_old_one(rig: Rig) -> None:
+    """Nothing is sent by the old app's templates, and the new app's list is not taken for a foreign one."""
+    read(rig)
+    rig.keys["app_id"] = "another"
+    rig.gupshup.lists[LIST] = listed("new")
+    with rig.session() as session:
+        assert accounts_seen.look(session).list_read is None
+    rig.now += timedelta(minutes=1, seconds=1)
+    assert read(rig) == 1
+    assert templates(rig) == {"c6ae": 1, "other": 1, "new": 0}
+    with rig.session() as session:
+        assert accounts_seen.look(session).list_read is not None
+    assert read(rig) == 0

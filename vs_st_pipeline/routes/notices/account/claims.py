@@ -148,6 +148,7 @@ def settle(
     evidence: str = ANSWER,
     retry_at: datetime | None = None,
     phone: str | None = None,
+    tries: int | None = None,
 ) -> Claim:
     """Note what the answer to a claim's request means; a state never falls, and what cannot follow changes nothing.
 
@@ -157,6 +158,7 @@ def settle(
     Args:
         state: claim.Claimed. retry_at: of a failed one; None: by its code.
         phone: the message's, for what a code says of it; None: its hash alone is known.
+        tries: of which try it is the answer; where another one has been made since, it says nothing of that.
 
     Returns:
         The claim as it stands then: `unknown` where its message id is in another claim (7.3).
@@ -169,6 +171,10 @@ def settle(
         if found is None:
             raise KeyError(notice_id)
         to = Claimed(state)
+        if tries is not None and tries != found.tries:
+            if message_id is not None:
+                claim_rows.take_id(db, MESSAGE_IDS, message_id, notice_id)
+            return found
         if message_id is not None and not claim_rows.take_id(db, MESSAGE_IDS, message_id, notice_id):
             to, message_id = Claimed.UNKNOWN, None
         if found.state == to or not may_move(found.state, to):

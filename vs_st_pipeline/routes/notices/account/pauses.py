@@ -83,10 +83,15 @@ def stop_in(db: sqlite3.Connection, now: datetime, *, kind: str, why: str, merch
 
 
 def pause_in(db: sqlite3.Connection, now: datetime, seconds: float | None, why: str = "") -> None:
-    """Pause an account for so many seconds; None: for a minute, twice as long each time, up to 15 minutes."""
-    row = db.execute("select steps from pauses where name = ? and merchant = ''", [PAUSED]).fetchone()
+    """Pause an account for so many seconds; None: for a minute, twice as long each time, up to 15 minutes.
+
+    A pause that lasts longer already is not made shorter: of a few answers at once each says how long.
+    """
+    row = db.execute("select steps, real_until from pauses where name = ? and merchant = ''", [PAUSED]).fetchone()
     steps = int(row["steps"]) if row is not None else 0
     lasts = min(FIRST_SECONDS * 2**steps, MOST_SECONDS) if seconds is None else max(0.0, seconds)
+    if row is not None and row["real_until"] is not None:
+        lasts = max(lasts, row["real_until"] - time.time())
     db.execute(
         """insert or replace into pauses (name, merchant, since, until, real_until, why, steps)
            values (?, '', ?, ?, ?, ?, ?)""",
