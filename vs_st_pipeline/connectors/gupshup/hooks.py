@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from vs_st_pipeline.platform.hooks import Hooks, calls_in, word_of
 
 BODY_LIMIT: Final = 262_144
 LONGEST_TEXT: Final = 500
+_DEEPEST: Final = 32
 _OF_TYPE: Final = {
     "message-event": RECEIPT,
     "message": REPLY,
@@ -36,11 +38,12 @@ def read(body: bytes) -> Sequence[Call]:
     return calls_in(body, _understand, BODY_LIMIT)  # all that a body can hold, since none can be asked for again
 
 
-def _understand(said: Mapping[str, Any]) -> Call | None:
+def _understand(told: Mapping[str, Any]) -> Call | None:
+    said = _storable(told)
     kind, payload = _OF_TYPE.get(str(said.get("type"))), said.get("payload")
     if kind is None or not isinstance(payload, dict):
         return None
-    kept = _cut(said) if kind == REPLY else dict(said)
+    kept = _cut(said) if kind == REPLY else said
     return Call(kind, event=word_of(payload.get("type")), event_id=event_key(kind, said), kept={CALLBACK: kept})
 
 
@@ -72,8 +75,27 @@ def _part(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _storable(value: Any, depth: int = 0) -> Any:
+    """Return a value that every file and every reader can hold; nobody can send another one in its place.
+
+    Half an emoji is the replacement character: one that a database refuses would stop all callbacks of its account,
+    STOPs too. What is no number is null, and so is what lies deeper than any callback does.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (list, dict)) and depth >= _DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [_storable(one, depth + 1) for one in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(one, depth + 1) for key, one in value.items()}
+    return value
+
+
 def _cut(value: Any) -> Any:
-    """Return a value with every text in it cut; the body's limit bounds how deep it goes."""
+    """Return a value with every text in it cut."""
     if isinstance(value, str):
         return value[:LONGEST_TEXT]
     if isinstance(value, list):

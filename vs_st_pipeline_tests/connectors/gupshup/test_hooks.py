@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vs_st_pipeline.connectors.gupshup.hooks import BODY_LIMIT, HOOKS, read
 from vs_st_pipeline.domain.hints import PING, WHOLE, Call
@@ -133,3 +135,34 @@ def test_what_is_shown_of_a_callback_names_nobody(type_: str, payload: Any) -> N
     assert (shown["type"], shown["payload"]["type"]) == (type_, payload["type"])
     assert not any(word in said for word in ("9812345678", "deliver again", "Asha", "wa-1", "r-1"))
     assert HOOKS.shows({"size": 3, "sha256": "ab"}) == {"size": 3, "sha256": "ab"}
+
+
+@pytest.mark.parametrize("type_", ["message", "message-event", "user-event", "template-event", "billing-event"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("[" * depth + "]" * depth, id=f"{depth} deep") for depth in (40, 500, 900, 985, 100_000)
+    ] + ['"a\\ud83d"', '{"\\udc00": 1}', "NaN", "-Infinity", "1" * 4_300, "1e999"],
+)  # fmt: skip
+def test_what_no_file_can_hold_is_kept_all_the_same(type_: str, value: str) -> None:
+    """H3: whatever the bytes are, reading never raises, and what is kept can be stored, and read again anywhere."""
+    body = f'{{"app": "A", "type": "{type_}", "payload": {{"id": "r", "gsId": {value}, "x": {value}, "type": "text"}}}}'
+    [found] = read(body.encode())
+    assert json.loads(json.dumps(found.kept, allow_nan=False)) == found.kept
+    json.dumps(found.kept, ensure_ascii=False).encode()
+    assert found.kind != WHOLE or len(value) > 1_900
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.just("message"),
+    lambda one: st.lists(one) | st.dictionaries(st.sampled_from(["app", "type", "payload", "id", "\ud800"]), one),
+))  # fmt: skip
+def test_any_json_is_read(value: Any) -> None:
+    for body in (value, {"type": "message", "payload": {"id": value}}, {"type": "billing-event", "payload": value}):
+        for found in read(json.dumps(body).encode()):
+            json.dumps(found.kept, ensure_ascii=False, allow_nan=False).encode()
+
+
+@given(st.binary())
+def test_any_bytes_are_read(body: bytes) -> None:
+    assert read(body)

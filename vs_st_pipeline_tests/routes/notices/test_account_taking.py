@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -707,3 +708,26 @@ def test_r67_evidence_of_messages_goes_after_7_years_and_opt_outs_stay(office: O
     for days, kinds in ((7 * 365, {"salt", "claim", "consent"}), (7 * 365 + 1, {"salt", "consent"})):
         forgetting.retention(office.store(), NOON + timedelta(days=days))
         assert {line["what"] for line in office.store().evidence.read()} == kinds
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {
+            "kind": "message",
+            "payload": {"id": "r9", "source": ASHA[1:], "type": "text", "payload": {"text": "a\ud83d"}},
+        },
+        {"kind": "message-event", "payload": {"id": "g9", "type": "failed", "payload": {"reason": "a\ud83d"}}},
+        {"kind": "billing-event", "payload": {"deductions": {"type": "x", "\udc00": float("nan")}}},
+    ],
+    ids=["reply", "receipt", "bill"],
+)
+def test_one_callback_that_no_database_takes_does_not_keep_a_stop_from_counting(tmp_path: Path, told: Any) -> None:
+    """R40: half an emoji in one callback stops nobody; a STOP that comes with it counts."""
+    office = Office(tmp_path)
+    office.call(**told)
+    office.reply("r-stop", "STOP", phone=RAVI)
+    office.sync()
+    found = office.claim(message(office.account, phone=RAVI))
+    assert isinstance(found, Held)
+    assert found.reason == "opted_out"
