@@ -1,13 +1,14 @@
 """Route `notices` under every switch of Gupshup and Eshopbox, and killed between any two effects.
 
 A kill comes at every place between two effects of a first sync, of one that tells what became of parcels, of one that
-acts on answers, of one that sends again what Gupshup certainly did not, and of a worker that a hook started; others
-come at any moment, while answers are lost. Receipts come in each style, a second process works for another merchant of
-the same number, and between the kill and what follows the merchant's database is lost or an older one is put back, or
-the account's file is lost. At most one message is taken per notice, at most four become unknown, each of them is
-settled by its receipt alone, and Eshopbox is asked for one thing per answer (notices.md 12.1). Reads of either system
-lie in each way: then nothing is told that is not so, and all comes right with the truth. The judge is the one of the
-stories, `vs_st_pipeline_tests/support/notices.py`.
+acts on answers, of one that sends again what Gupshup certainly did not, of a worker that a hook started, and of one
+that takes the callbacks of a number which several merchants share; others come at any moment, while answers are lost.
+Receipts come in each style, a second process works for another merchant of the same number, and between the kill and
+what follows the merchant's database is lost, rebuilt, or an older one is put back, or the account's file is lost. At
+most one message is taken per notice, at most four become unknown, each of them is settled by its receipt alone, and
+Eshopbox is asked for one thing per answer (notices.md 12.1). Reads of either system lie in each way: then nothing is
+told that is not so, and all comes right with the truth. The judge is the one of the stories,
+`vs_st_pipeline_tests/support/notices.py`.
 
 It is long because what is proved of the route stands in one file, as for the others.
 """
@@ -54,8 +55,10 @@ from vs_st_pipeline_tests.support.pairs import all_pairs
 
 PLACE_PARTS, RANDOM_UNITS, RANDOM_EACH = 20, 15, 10
 LIVES, LIVES_EACH = 60, 3
-FIRST, TOLD, ANSWERED, RETRIED, HINTED = "a first sync", "parcels", "answers", "a retry", "a hook"
-CASES = (FIRST, TOLD, ANSWERED, RETRIED, HINTED)
+FIRST, TOLD, ANSWERED, RETRIED, HINTED, SHARED = (
+    "a first sync", "parcels", "answers", "a retry", "a hook", "callbacks of all"
+)  # fmt: skip
+CASES = (FIRST, TOLD, ANSWERED, RETRIED, HINTED, SHARED)
 STYLES = tuple(SWITCHES[GUPSHUP]["receipt_style"])
 DATABASE, OLDER, REBUILT, ACCOUNT = "the database", "an older one put back", "rebuilt", "the account's file"
 LOSSES = (None, OLDER, None, DATABASE, None, ACCOUNT, None, REBUILT)
@@ -179,8 +182,12 @@ class Trial:
         return (by or self.forks).sync(scene.folder / "merchants.yaml", scene.data, merchant or scene.merchant, **how)
 
     def act(self, case: str, **how: Any) -> Ended:
-        """What is killed: a sync, or a worker."""
-        return self.sync(**({"work": 0.0} if case == HINTED else {}), **how)
+        """What is killed: a sync, or a worker; it takes the callbacks of a number that several merchants share."""
+        if case == HINTED:
+            return self.sync(work=0.0, **how)
+        if case == SHARED:
+            return self.sync(command=["work", "--once"], **how)
+        return self.sync(**how)
 
     def both(self, case: str, **how: Any) -> Ended:
         """The same, while another process syncs: the other merchant, or this one."""
@@ -210,7 +217,7 @@ class Trial:
         for merchant in (scene.merchant, *([KAPASKRAFT] if scene.is_house else [])):
             self._well(merchant)
         scene.later(seconds=2)
-        if case in (ANSWERED, RETRIED):
+        if case in (ANSWERED, SHARED, RETRIED):
             self._told(case)
         scene.inbox.close()
         shutil.copytree(scene.home, scene.folder / f"kept-{DATABASE}")
@@ -220,7 +227,7 @@ class Trial:
         if scene.is_house:
             for status in ("packed", "failed_delivery"):
                 self.beside.append((self._order(status, KAPASKRAFT), status))
-        if case == ANSWERED:
+        if case in (ANSWERED, SHARED):
             titles = ("Reattempt delivery", "Cancel order", "Reattempt delivery")
             for (order, _), title in zip(self.due, titles, strict=False):
                 scene.reply(phone_of(order), "button", button=title)
@@ -231,7 +238,7 @@ class Trial:
 
     def _told(self, case: str) -> None:
         scene = self.scene
-        for _ in range(4 if case == ANSWERED else 1):
+        for _ in range(1 if case == RETRIED else 4):
             self.due.append((self._order("failed_delivery"), "failed_delivery"))
         self._well()
         if case == RETRIED:
@@ -378,9 +385,9 @@ def _trial(merchant: str = KAPASKRAFT) -> Iterator[Trial]:
 
 
 @cache
-def places(case: str, merchant: str = KAPASKRAFT) -> int:
+def places(case: str) -> int:
     """How many places between two effects a case comes to."""
-    with _trial(merchant) as trial:
+    with _trial(MITTI_HOME if case == SHARED else KAPASKRAFT) as trial:
         trial.begin(case)
         return trial.act(case, kill_at=f"{failpoints.ANY}:0").reached[failpoints.ANY]
 
@@ -398,7 +405,7 @@ def kill(
         Finding: something is not as it must be.
     """
     style, loss = STYLES[turn % len(STYLES)], LOSSES[turn % len(LOSSES)] if case != FIRST else None
-    merchant = MITTI_HOME if turn % 2 else KAPASKRAFT
+    merchant = MITTI_HOME if turn % 2 or case == SHARED else KAPASKRAFT
     told = f"{case}, {how}, turn {turn}: {style}, {loss}, {merchant}, {list(faults)}"
     with _trial(merchant) as trial:
         trial.begin(case)

@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vs_st_pipeline.routes.notices.consent import Row
@@ -56,6 +56,7 @@ QUIET = (
 )  # fmt: skip
 MAX_AGES = {key: timedelta(hours=hours) for key, hours in zip(KEYS, (12, 1, 3, 6, 24), strict=True)}
 """By status: short ones, so that much of what is heard late is too old."""
+SLOW_MACHINES = [HealthCheck.too_slow]
 FIRST_SYNC = -24 * 60  # minutes from the middle
 CONSENTS = (("start_word", "in"), ("stop_word", "out"), ("gupshup_event", "in"), ("gupshup_event", "out"),
             ("code_1012", "out"), ("operator", "in"))  # fmt: skip
@@ -261,14 +262,14 @@ def test_a_plain_life_is_told_so_that_nothing_below_holds_for_want_of_messages()
     assert life.wrong() == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW_MACHINES)
 @given(LIFE)
 def test_whatever_is_told_in_a_life_may_be_told(said: dict[str, Any]) -> None:
     assert Life(said).live().wrong() == []
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=20_000, deadline=None, suppress_health_check=SLOW_MACHINES)
 @given(LIFE)
 def test_whatever_is_told_in_very_many_lives_may_be_told(said: dict[str, Any]) -> None:
     assert Life(said).live().wrong() == []
