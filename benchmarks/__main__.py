@@ -23,6 +23,7 @@ USUAL = (
     "first_sync",
     "hints",
     "landing",
+    "notices",
     "orders",
     "planning",
     "polling",
