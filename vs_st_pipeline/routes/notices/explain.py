@@ -14,12 +14,15 @@ from typing import Any, Final
 
 from vs_st_pipeline.pipeline.route import BadArguments
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.notices import status_map
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
 
 Record = dict[str, Any]
 ARGUMENTS: Final = ("ORDER", "[STATUS]")
+NO_MESSAGE: Final = "no message: its notification is off, or it is not judged yet"
 _JSON: Final = frozenset(("items", "ndr", "more", "evidence", "params", "buttons", "consent", "detail"))
 
 
@@ -53,15 +56,25 @@ def explain(run: Run, words: Sequence[str], at: datetime | None = None) -> Recor
         raise BadArguments("nothing is stored of this merchant yet; sync first")
     with run.open() as db:
         key = find_order(db, words[0])
+        statuses = _statuses(db, key)
+        if status is not None:
+            _check_status(status, statuses)
         return {
             "merchant": run.merchant.id, "route": run.route,
             "order": _rows(db, "select * from staged.notice_orders where merchant_order = ?", [key])[0],
             "recipient": next(iter(_rows(db, "select * from staged.recipients where merchant_order = ?", [key])), None),
             "consents": _consents(db, key),
-            "statuses": [one for one in _statuses(db, key) if status in (None, one["status"])],
+            "statuses": [one for one in statuses if status in (None, one["status"])],
             "actions": _rows(db, 'select * from synced.actions where merchant_order = ? order by "at"', [key]),
             "activity": activity(db, key, at),
         }  # fmt: skip
+
+
+def _check_status(status: str, reached: Sequence[Record]) -> None:
+    """Refuse a status that neither the usual map nor the order has; an order may not have reached it yet."""
+    usual = status_map.read(OwnFile()).announced
+    if status not in usual and all(status != one["status"] for one in reached):
+        raise BadArguments(f"there is no such status; there are: {', '.join(usual)}")
 
 
 def _consents(db: Db, key: str) -> list[Record]:
@@ -125,11 +138,13 @@ def lines(answer: Record, words: Sequence[str], merchant: Merchant) -> list[str]
     told.append(f"  to       {person.get('name') or 'no name'}, {phone}")
     for one in answer["consents"]:
         told.append(f"  consent  {one['state']} by {one['source']}, {one['at']}")
-    if not answer["consents"]:
+    if order["whatsapp_flag"]:
+        told.append("  consent  the order itself asks for WhatsApp (eshopbox_flag)")
+    elif not answer["consents"]:
         told.append("  consent  nothing says that this phone may be written")
     for one in answer["statuses"]:
         when = one["occurred_at"] or "at a time nobody knows"
-        state = one["state"] or "not judged yet"
+        state = one["state"] or NO_MESSAGE
         why = f": {one['reason']}" if one["reason"] else ""
         rule = f" (rule {one['rule']})" if one["rule"] else ""
         told.append(f"  {one['status']} {one['unit_key']}, {when}: {state}{why}{rule}")

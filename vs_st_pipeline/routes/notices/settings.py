@@ -289,7 +289,7 @@ class NoticesSettings(SettingsModel):
         try:
             return status_map.read(self.statuses).announced
         except BadSettings as error:
-            raise _node(at, "statuses").problem(error.message) from None
+            raise _node(at, "statuses").problem(error.message.removeprefix(f"{self.statuses.said_in}: ")) from None
 
     def _actions(self, at: Node) -> tuple[str, ...]:
         from vs_st_pipeline.routes.notices import reply_rules  # it reads these settings
@@ -297,7 +297,7 @@ class NoticesSettings(SettingsModel):
         try:
             return tuple(reply_rules.read(self.replies).actions)
         except BadSettings as error:
-            raise _node(at, "replies").problem(error.message) from None
+            raise _node(at, "replies").problem(error.message.removeprefix(f"{self.replies.said_in}: ")) from None
 
     def _check_notifications(self, at: Node, statuses: Collection[str], actions: Collection[str]) -> None:
         for key, one in self.notifications.items():

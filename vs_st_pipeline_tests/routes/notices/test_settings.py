@@ -194,6 +194,7 @@ def test_what_cannot_be_meant_is_refused_with_its_line(read: Read, said: str, wh
     message = refusal(read(f"{TOP}{NUMBER}{ENTRY}      {said}\n"))
     assert why in message
     assert message.startswith("merchants.yaml, line ")
+    assert message.count("merchants.yaml, line ") == 1
 
 
 def test_countries_are_named(read: Read) -> None:
