@@ -54,8 +54,9 @@ class Said:
 
     @property
     def message_id(self) -> str:
-        """Return the message's id; `""`: none."""
-        return _text(self.json.get("messageId")) if self.json else ""
+        """Return the message's id; `""`: none, or none that can be stored and told again by a receipt."""
+        told = _text(self.json.get("messageId")) if self.json else ""
+        return told if len(told) <= _LONGEST_ID and told.isprintable() else ""
 
     @property
     def is_error(self) -> bool:
@@ -84,6 +85,8 @@ class Answer:
     retry_after: float | None = None
 
 
+_LONGEST_ID: Final = 200
+_DEEPEST: Final = 32
 KEY_WORDS: Final = ("authentication", "unauthorized", "api key")
 ROWS: Final[tuple[tuple[Callable[[Said], bool], Outcome], ...]] = (
     (lambda it: it.is_good and it.word in ("submitted", "success") and it.message_id != "", Outcome.ACCEPTED),
@@ -138,9 +141,8 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _texts(value: object) -> list[str]:
+def _texts(value: object, depth: int = 0) -> list[str]:
     if isinstance(value, str):
         return [value]
-    if isinstance(value, Mapping):
-        return [text for one in value.values() for text in _texts(one)]
-    return [text for one in value for text in _texts(one)] if isinstance(value, list) else []
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return [text for one in inner for text in _texts(one, depth + 1)] if depth < _DEEPEST else []

@@ -816,7 +816,11 @@ def _deepest(own: Mapping[str, Node], where: Sequence[str | int]) -> Node | None
     for key in where[1:]:
         if found is None:
             return None
-        found = (found.items()[key] if isinstance(key, int) else found.child(key)) or found
+        if isinstance(key, int):  # what stands in `defaults` is not written in the entry
+            items = found.items() if found.is_list() else ()
+            found = items[key] if key < len(items) else found
+        else:
+            found = found.child(key) or found
     return found
 
 

@@ -84,6 +84,13 @@ def error(message: object, **more: Any) -> dict[str, Any]:
         (heard(403, b"no"), UNKNOWN),
         (heard(408), UNKNOWN),
         (heard(409, {"message": "conflict"}), UNKNOWN),
+        (heard(200, {"status": "submitted", "messageId": "m" * 201}), UNKNOWN),
+        (
+            heard(200, b'{"n": 9e9, "i": 99999999999999999999999, "status": "submitted", "messageId": "\\ud800"}'),
+            UNKNOWN,
+        ),
+        (heard(200, b'{"status": "error", "message": ' + b"[" * 700 + b"]" * 700 + b"}"), NO),
+        (heard(200, b'{"status": "error", "message": ' + b"[" * 9_000 + b"]" * 9_000 + b"}"), UNKNOWN),
         *((heard(status), UNKNOWN) for status in (500, 502, 503, 504)),
         (heard(500, error("Authentication Failed")), UNKNOWN),
         (heard(500, error("wallet", code=1003)), UNKNOWN),

@@ -239,6 +239,17 @@ def test_a_number_stands_once_also_of_who_is_disabled(read: Read) -> None:
     assert "this number is that of line 8 already; it may stand once" in refusal(found)
 
 
+def test_an_account_of_defaults_counts_where_the_entry_names_the_section(read: Read) -> None:
+    """R33: what stands in `defaults` fills the entry's own section, a list of accounts too."""
+    usual = f"defaults:\n  notices: {{countries: [IN], accounts: [{CLIENT}]}}\n"
+    entry = ENTRY.replace("    notices:\n      countries: [IN]\n", "    notices: {}\n")
+    assert notices(read(usual + entry)).accounts[0].id == "client:kapaskraft"
+    other = entry.replace("kapaskraft", "other").replace("merchants:\n", "")
+    assert "line 11: notices: this number is that of line 7 already; it may stand once" in refusal(
+        read(usual + entry + other)
+    )
+
+
 def test_secrets_of_the_house_are_read_for_who_uses_it_and_is_enabled(read: Read) -> None:
     uses = f"      accounts: [{USES_HOUSE}]\n"
     none = {"KEY": SECRET}
