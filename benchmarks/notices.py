@@ -127,7 +127,8 @@ def _sending(brand: _Brand, messages: int) -> Figures:
     }
     print(
         f"sending       {messages} messages: {found['messages_per_s']:.0f}/s, "
-        f"cpu {found['message_cpu_ms']:.1f} ms each, {ours['peak_mb']:.0f} MB; naive {found['naive_messages_per_s']:.0f}/s; "
+        f"cpu {found['message_cpu_ms']:.1f} ms each, {ours['peak_mb']:.0f} MB; "
+        f"naive {found['naive_messages_per_s']:.0f}/s; "
         f"wall {found['messages_ratio']:.1f} times, cpu {found['messages_cpu_ratio']:.1f} times\n"
         f"reading       {events} events, to the plan: {found['events_per_s']:.0f}/s; naive, to SQLite: "
         f"{found['naive_events_per_s']:.0f}/s; wall {found['events_ratio']:.1f} times, cpu "
