@@ -113,7 +113,8 @@ def _first_route() -> None:
 
 
 def _titles(route: Route) -> str:
-    return " and ".join(connector.title for connector in route.connectors)
+    titles = [connector.title for connector in route.connectors]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
 
 
 def _acts_of(route: Route, show: Demo) -> None:

@@ -71,7 +71,7 @@ def retry(
                     tell(*retry_of.find(make_run(pair.merchant, route=pair.route.name), again))
                 except BadArguments as error:
                     raise click.UsageError(str(error)) from None
-        confirm("these are given up for good" if drop else "these are tried again", yes)
+        confirm("these will be given up for good" if drop else "these will be tried again", yes)
 
     def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, bool]:
         report = retry_of.go(

@@ -59,10 +59,12 @@ def _check_templates(run: Run, typed: Typed) -> Told:
     params = None if typed["params"] is None else [one.strip() for one in typed["params"].split(",") if one.strip()]
     if typed["notification"] is None and (typed["template"] is not None or params is not None):
         raise BadArguments("--template and --params are about one notification: say --notification KEY too")
+    showing.check_names(run, typed["notification"], params)
     with open_session(run) as session:
         answer = showing.check_all(session, typed["notification"], typed["template"], params)
-    if session.report.error is not None:
-        return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
+    if (error := session.report.error) is not None:
+        nothing = {"merchant": run.merchant.id, "account": None, "templates": [], "error": error.as_report()}
+        return Told(nothing, [], well=False, error=error)
     lines = [f"{run.merchant.name}, account {answer['account'] or 'none'}"]
     for one in answer["templates"]:
         lines.append(f"  {one['notification']}: {one['template_id'] or 'no template'}: {_verdict(one)}")
@@ -76,10 +78,12 @@ def _verdict(one: Record) -> str:
 
 
 def _preview(run: Run, typed: Typed) -> Told:
+    showing.check_names(run, typed["notification"], order=typed["order"])
     with open_session(run) as session:
         answer = showing.preview_of(session, typed["notification"], typed["template"], typed["order"])
-    if session.report.error is not None:
-        return Told({"error": session.report.error.as_report()}, [], well=False, error=session.report.error)
+    if (error := session.report.error) is not None:
+        nothing = {"header": None, "body": None, "footer": None, "buttons": [], "params": []}
+        return Told(nothing | {"error": error.as_report()}, [], well=False, error=error)
     lines = [str(answer[part]) for part in ("header", "body", "footer") if answer.get(part)]
     lines += [f"[{title}]" for title in answer["buttons"]]
     lines += [f"  {{{{{one['n']}}}}} {one['variable'] or 'fixed text'}: {one['value']}" for one in answer["params"]]
@@ -100,7 +104,7 @@ def _activity(run: Run, typed: Typed) -> Told:
 
 def _ask_to_resolve(run: Run, typed: Typed) -> str:
     _sent(typed)
-    return f"message {typed['notice']} of {run.merchant.name} is taken as {typed['as']}; the rules decide by that"
+    return f"message {typed['notice']} of {run.merchant.name} will be taken as {typed['as']}; the rules decide by that"
 
 
 def _sent(typed: Typed) -> bool:

@@ -11,14 +11,34 @@ from typing import Any, Final
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, TemplateParam, TemplateSettings
 from vs_st_pipeline.connectors.gupshup.variables import NAMES
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import accounts_seen, explain, listing, rendering, status_map, template_fit
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.session import NoticesSession
+from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline.routes.notices.systems import GUPSHUP
 from vs_st_pipeline.routes.notices.template_fit import Template
 
 Record = dict[str, Any]
 NO_ACCOUNT: Final = "no Gupshup account is installed: install the Gupshup app, and write it under notices.accounts"
+
+
+def check_names(
+    run: Run, notification: str | None = None, params: Sequence[str] | None = None, order: str | None = None
+) -> None:
+    """Raise BadArguments where what was typed names no status, variable or order; before a session is opened."""
+    settings = run.merchant.section(NoticesSettings)
+    there = status_map.read(settings.statuses).announced
+    if notification is not None and notification not in there:
+        raise BadArguments(f"there is no such notification; there are: {', '.join(there)}")
+    if unknown := [one for one in params or () if one not in NAMES]:
+        raise BadArguments(f"there is no variable {unknown[0]}; there are: {', '.join(sorted(NAMES))}")
+    if order is not None:
+        if not run.file().exists():
+            raise BadArguments("nothing is stored of this merchant yet; sync first")
+        with run.open() as db:
+            explain.find_order(db, order)
 
 
 def check_all(

@@ -85,3 +85,19 @@ def test_a_first_sync_announces_nothing_of_a_world_that_was_there_before(notices
     report = scene.synced()
     assert (report["planned"]["messages"], scene.sends()) == (0, [])
     assert scene.wrong() == []
+
+
+def test_what_names_nothing_is_wrong_use_and_keeps_its_keys(notices_scene: Scene) -> None:
+    """notices.md 9: exit 2 for a wrong argument; every key always, also beside an error."""
+    scene = notices_scene
+    for arguments in (
+        ("preview", "--notification", "nonsense"),
+        ("preview", "--notification", FAILED, "--order", "NOPE"),
+        ("templates", "check", "--notification", FAILED, "--params", "customer_name,nonsense"),
+    ):
+        done = scene.notices(*arguments)
+        assert done.exit_code == 2, done
+    scene.gupshup.set_switch("template_list", "404", scene.account)
+    done = scene.notices("preview", "--notification", FAILED, "--json")
+    assert done.exit_code == 1
+    assert {"header", "body", "footer", "buttons", "params", "error"} == set(done.json)
