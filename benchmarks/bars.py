@@ -77,6 +77,7 @@ BARS = (
     Bar("notices", "sent_twice", 0),
     Bar("notices", "callbacks_p99_ms", 100),
     Bar("notices", "callbacks_lost", 0),
+    Bar("notices", "callbacks_unanswered", 0),
     Bar("notices", "killed_lost", 0),
     Bar("notices", "idle_cpu_s", 2),
     Bar("delivery", "cpu_ratio", 1.6),

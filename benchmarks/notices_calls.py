@@ -43,19 +43,22 @@ def callbacks(seconds: int, kills: int) -> Figures:
         told = asyncio.run(_call(port, calls, RATE, seconds))
         spent, peak = psutil.Process(process.pid).cpu_times(), _peak_mb(process.pid) or 0.0
         stored = _stored(Path(name))
-    lost = told.unanswered + len(told.seconds) - told.good + abs(told.good - stored)
+    refused = len(told.seconds) - told.good
+    lost = max(0, told.good - stored)
     found: Figures = {
         "callbacks_p50_ms": told.ms(50),
         "callbacks_p99_ms": told.ms(99),
         "callbacks_cpu_ms": (spent.user + spent.system) * 1000 / max(1, len(told.seconds)),
         "callbacks_peak_mb": peak,
         "callbacks_lost": float(lost),
+        "callbacks_unanswered": float(told.unanswered + refused),
     }
     gone = [_killed(1.0 + number / 3) for number in range(kills)]
     found |= {"killed_lost": float(sum(lost for lost, _ in gone)), "killed_answered": float(sum(n for _, n in gone))}
     print(
         f"callbacks     {RATE} a second for {seconds} s: p50 {told.ms(50):.1f} ms, p99 {told.ms(99):.1f} ms, "
-        f"CPU {found['callbacks_cpu_ms']:.2f} ms a call, {peak:.0f} MB, {lost} lost; of "
+        f"CPU {found['callbacks_cpu_ms']:.2f} ms a call, {peak:.0f} MB, "
+        f"{told.unanswered} unanswered, {refused} refused, {lost} of those acknowledged lost; of "
         f"{found['killed_answered']:.0f} answered before {kills} kills {found['killed_lost']:.0f} are not there",
         flush=True,
     )
