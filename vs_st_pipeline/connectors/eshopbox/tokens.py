@@ -207,4 +207,4 @@ def used_for(expires_in: Any) -> timedelta:
         life = timedelta(seconds=0.0 if isinstance(expires_in, bool) else float(expires_in))
     except (TypeError, ValueError, OverflowError):
         return LEAST
-    return life - SPARE if life >= SHORT else max(life / 2, LEAST)
+    return min(life - SPARE, _LONGEST) if life >= SHORT else max(life / 2, LEAST)

@@ -96,7 +96,7 @@ class EvidenceFile:
                 for raw in file:
                     try:
                         line = json.loads(raw)
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         continue
                     if isinstance(line, dict):
                         yield line

@@ -15,13 +15,14 @@ account's lock and no merchant's; whoever is answered gets a hint of its own, an
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.names import ANSWERED
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
-from vs_st_pipeline.domain.errors import Internal, PipelineError
+from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
 from vs_st_pipeline.domain.hints import ORDER, Hint, Outcome
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.domain.single_reads import SingleReads
@@ -242,6 +243,9 @@ def run_shared(run: Run, desk: HintDesk) -> Report:
                 desk.finish(report)
     except PipelineError as error:
         report.status, report.error = FAILED, error
+    except sqlite3.OperationalError:  # busy for a minute, or its disk is full: they wait for the next try
+        report.status = FAILED
+        report.error = TryLater("the account's file, or the inbox, could not be read or written just now")
     except Exception as error:
         report.status, report.error = FAILED, Internal(describe(error))
     return report

@@ -181,3 +181,9 @@ def test_a_damaged_file_is_none(tmp_path: Path) -> None:
     [path] = (tmp_path / "tokens").glob("*.json")
     path.write_text("{")
     assert other.tokens.get() == "two"
+
+
+@pytest.mark.parametrize("told", [7_776_000, 1_764_500_000_000, 1e13])
+def test_3_1_a_token_that_lives_for_very_long_is_used_for_a_month(told: float) -> None:
+    """Whatever a number means that is no life of a token, such as the time of its end, it stops nobody."""
+    assert used_for(told) == timedelta(days=31)

@@ -14,7 +14,7 @@ import pytest
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.routes.notices import ledger, recovery
 from vs_st_pipeline.routes.notices.account import claims, copying, forgetting, taking
-from vs_st_pipeline.routes.notices.account.claim import Claim
+from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.report import new_report
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, PowerCut, account, message
@@ -463,3 +463,47 @@ def test_5_5_no_verdict_moves_what_may_be_out(office: Office) -> None:
         assert ledger.verdicts(db, run) == ({}, {})
         assert not ledger.held(db, run, "n_1", "stale", drops=True)
     assert office.rows("select state from synced.notices") == ["unknown"]
+
+
+def test_r35_a_stop_counts_though_an_older_file_was_put_back_and_went_on(tmp_path: Path) -> None:
+    """Whoever opens it first, and whatever has come in since: its evidence is beside it."""
+    office = Office(tmp_path)
+    office.sync()
+    store = office.store()
+    store.checkpoint()
+    store.close()
+    older = store.path.read_bytes()
+    office.reply("stop", "STOP", phone=RAVI)
+    office.sync()
+    for one in store.path.parent.glob("account.sqlite*"):
+        one.unlink()
+    store.path.write_bytes(older)
+    for number in range(9):
+        office.reply(f"r{number}", "hello")
+    taking.take_waiting(office.store("two"), office.inbox, run=office.run("two"))
+    found = office.claim(message(office.account, phone=RAVI), "two")
+    assert isinstance(found, Held)
+    assert found.reason == "opted_out"
+
+
+def test_lines_that_are_damaged_say_nothing_and_the_others_count(tmp_path: Path) -> None:
+    """R35: whatever stands in a damaged line, a file that is lost is made again from all others."""
+    office = Office(tmp_path)
+    office.sync()
+    lines = [
+        b'{"what": "claim", "x":' + b"[" * 100_000,
+        b'{"what": "claim", "notice_id": "n", "try": 99999999999999999999, "at": "2026-01-01", "phone": "+1"}',
+        b'{"what": "claim", "notice_id": "n", "try": 1e400, "at": "2026-01-01", "phone": "\\ud800"}',
+        b'{"what": "consent", "at": "2026-01-01", "phone": ["x"], "source": [], "state": {}}',
+        b"\xff\x00",
+    ]
+    with open(office.store().evidence.path, "ab") as file:
+        file.write(b"\n".join(lines) + b"\n")
+    office.reply("stop", "STOP", phone=RAVI)
+    office.sync()
+    for one in office.store().path.parent.glob("account.sqlite*"):
+        one.unlink()
+    office.sync()
+    found = office.claim(message(office.account, phone=RAVI))
+    assert isinstance(found, Held)
+    assert found.reason == "opted_out"

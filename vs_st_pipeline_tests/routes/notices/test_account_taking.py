@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.gupshup.names import REPLY
-from vs_st_pipeline.routes.notices import hinting
+from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.pipeline.hinted import HintDesk
+from vs_st_pipeline.routes.notices import hinting, targeted
 from vs_st_pipeline.routes.notices.account import claims, consents, forgetting, pauses, taking
+from vs_st_pipeline.routes.notices.account import store as account_store
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.consent import Row
@@ -731,3 +734,16 @@ def test_one_callback_that_no_database_takes_does_not_keep_a_stop_from_counting(
     found = office.claim(message(office.account, phone=RAVI))
     assert isinstance(found, Held)
     assert found.reason == "opted_out"
+
+
+def test_a_file_that_another_process_holds_is_no_fault_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its callbacks wait for the next try."""
+    monkeypatch.setattr(account_store, "WAIT_SECONDS", 0.05)
+    office = Office(tmp_path)
+    office.sync()
+    office.reply("stop", "STOP")
+    name = office.account.inbox_name
+    records = office.inbox.waiting([name], route="notices")
+    with office.store("two").write():
+        report = targeted.run_shared(office.run(), HintDesk(office.inbox, name, "notices", records, "worker"))
+    assert isinstance(report.error, TryLater)

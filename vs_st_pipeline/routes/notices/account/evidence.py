@@ -18,6 +18,11 @@ from typing import Any, Final
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 
 SALT, CLAIM, CONSENT = "salt", "claim", "consent"
+_NEWEST: Final = 262_144  # bytes
+_DAMAGED: Final = (
+    KeyError, TypeError, ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+)  # fmt: skip
+"""What a line of another version, or a damaged one, raises."""
 ABOUT: Final = (
     "kind", "merchant", "exempt", "unit_key", "status", "occurrence", "merchant_order", "order_number", "reply_id",
     "template_id", "category",
@@ -61,8 +66,35 @@ def consent_line(row: Mapping[str, Any]) -> Line:
     return {"what": CONSENT, **{name: value for name, value in row.items() if value is not None}}
 
 
-def replay(db: sqlite3.Connection, file: EvidenceFile) -> None:
-    """Put into the tables what the lines tell and these do not know; a message that is told of is `unknown`."""
+def is_ahead(db: sqlite3.Connection, file: EvidenceFile) -> bool:
+    """Say whether the newest lines tell of what the tables do not know: an older file was put back.
+
+    One claim that is not known says nothing: the power may have gone between its line and its commit.
+    """
+    from vs_st_pipeline.routes.notices.account import store
+
+    salt, unknown = store.about(db, store.SALT), set[str]()
+    for line in file.read(max(0, file.position().size - _NEWEST)):
+        try:
+            if line.get("what") == CONSENT:
+                row = [_hash(line, salt), line["source"], line["at"], line["state"]]
+                known = "select 1 from consents where phone_hash = ? and source = ? and at = ? and state = ?"
+                if db.execute(known, row).fetchone() is None:
+                    return True
+            elif line.get("what") == CLAIM:
+                claim = db.execute("select 1 from claims where notice_id = ?", [line["notice_id"]]).fetchone()
+                unknown |= {line["notice_id"]} if claim is None else set()
+        except _DAMAGED:
+            continue
+    return len(unknown) > 1
+
+
+def replay(db: sqlite3.Connection, file: EvidenceFile, *, claims: bool = True) -> None:
+    """Put into the tables what the lines tell and these do not know; a message that is told of is `unknown`.
+
+    Args:
+        claims: messages too. A line of one may be there without its claim, where the power went between the two.
+    """
     from vs_st_pipeline.routes.notices.account import store  # which makes its file by this
 
     salt = store.about(db, store.SALT)
@@ -70,9 +102,9 @@ def replay(db: sqlite3.Connection, file: EvidenceFile) -> None:
         try:
             if line.get("what") == CONSENT:
                 _consent(db, line, _hash(line, salt))
-            elif line.get("what") == CLAIM:
+            elif line.get("what") == CLAIM and claims:
                 _claim(db, line, _hash(line, salt))
-        except (KeyError, TypeError, ValueError, sqlite3.InterfaceError):
+        except _DAMAGED:
             continue  # a line of another version, or damaged: it says nothing
 
 

@@ -177,6 +177,19 @@ class AccountStore:
         db.execute("pragma secure_delete = on")
         if db.execute("pragma user_version").fetchone()[0] < len(STEPS):
             self._bring_forward(db)
+        elif evidence.is_ahead(db, self.evidence):
+            self._catch_up(db)
+
+    def _catch_up(self, db: sqlite3.Connection) -> None:
+        """Let who asked to be left alone stay so where an older file was put back, whoever opens it first."""
+        db.execute("begin immediate")
+        try:
+            evidence.replay(db, self.evidence, claims=False)
+            db.execute("commit")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("rollback")
+            raise
 
     def _bring_forward(self, db: sqlite3.Connection) -> None:
         db.execute("begin immediate")
