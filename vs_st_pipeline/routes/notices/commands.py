@@ -63,7 +63,7 @@ def _check_templates(run: Run, typed: Typed) -> Told:
     with open_session(run) as session:
         answer = showing.check_all(session, typed["notification"], typed["template"], params)
     if (error := session.report.error) is not None:
-        nothing = {"merchant": run.merchant.id, "account": None, "templates": [], "error": error.as_report()}
+        nothing: Record = {"merchant": run.merchant.id, "account": None, "templates": [], "error": error.as_report()}
         return Told(nothing, [], well=False, error=error)
     lines = [f"{run.merchant.name}, account {answer['account'] or 'none'}"]
     for one in answer["templates"]:
@@ -82,7 +82,7 @@ def _preview(run: Run, typed: Typed) -> Told:
     with open_session(run) as session:
         answer = showing.preview_of(session, typed["notification"], typed["template"], typed["order"])
     if (error := session.report.error) is not None:
-        nothing = {"header": None, "body": None, "footer": None, "buttons": [], "params": []}
+        nothing: Record = {"header": None, "body": None, "footer": None, "buttons": [], "params": []}
         return Told(nothing | {"error": error.as_report()}, [], well=False, error=error)
     lines = [str(answer[part]) for part in ("header", "body", "footer") if answer.get(part)]
     lines += [f"[{title}]" for title in answer["buttons"]]
