@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from proof.units import ROOT, Figures, Opener, Proof, Unit
 from proof.world import Finding, told
+from vs_st_pipeline_tests.support import long_tests
 
 TESTS = ROOT / "vs_st_pipeline_tests"
 LARGE = {"sandbox/test_switches.py": 6, "stories/test_no_silence.py": 4, "stories/test_attack.py": 2}
@@ -63,6 +64,7 @@ def units() -> list[Unit]:
         for path in TESTS.rglob("test_*.py")
         if "mark.slow" in path.read_text(encoding="utf-8")
     )
+    files = sorted({*files, *(name.split("::")[0] for name in long_tests.names())})
     return [_unit(file, part, LARGE.get(file, 1)) for file in files for part in range(LARGE.get(file, 1))]
 
 

@@ -21,14 +21,17 @@ from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.identity import Linked
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline_tests.support import made_files, proved_quiet
+from vs_st_pipeline_tests.support import long_tests, made_files, proved_quiet
 from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh, some_are_right
 from vs_st_pipeline_tests.support.story import Story
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` is looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where a module says `SAMPLE = n`, `make test` runs n cases of each of its tests, and `make proof` all of them."""
+    """Where a module says `SAMPLE = n`, `make test` runs n cases of each of its tests, and `make proof` all of them.
+
+    So it is with the tests of `long_tests.txt`.
+    """
     seen: Counter[str] = Counter()
     for item in items:
         sample = getattr(getattr(item, "module", None), "SAMPLE", None)
@@ -37,6 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen[test] += 1
             if seen[test] > sample:
                 item.add_marker(pytest.mark.slow)
+        if long_tests.is_long(item.nodeid):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

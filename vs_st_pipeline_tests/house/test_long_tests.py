@@ -1,0 +1,20 @@
+"""Holds that each test of `long_tests.txt` is there, so that none is left out of `make test` by a name of nothing."""
+
+from __future__ import annotations
+
+import ast
+
+from vs_st_pipeline_tests.support import long_tests
+
+
+def test_each_listed_test_is_there_and_listed_once() -> None:
+    folder, lost = long_tests.LIST.parent, []
+    for name in sorted(long_tests.names()):
+        file, *inner = name.split("[", 1)[0].split("::")
+        path = folder / file
+        there = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
+        defined = {one.name for one in ast.walk(there) if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+        lost += [] if inner and set(inner) <= defined else [name]
+    assert lost == []
+    lines = [line for line in long_tests.LIST.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    assert lines == sorted(set(lines))
