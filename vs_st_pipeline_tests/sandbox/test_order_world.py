@@ -84,7 +84,7 @@ def test_links_name_the_numbers_of_their_orders() -> None:
 
 def test_a_stand_in_gets_its_own_part_alone() -> None:
     (here,) = load("orders:50", NOW, without=("orders", "customers"))
-    assert (list(here.parts), here.orders) == (["commerce7"], {})
+    assert (list(here.parts), here.orders) == (["commerce7", "gupshup"], {})
     assert Counter(case["code"] for case in part_of(here)["cases"]) == {"sent": 46, "pickup": 2, "state_not_chosen": 2}
     (there,) = load("orders:50", NOW, without=("commerce7",))
     assert list(there.parts) == ["vinoshipper"]
