@@ -91,7 +91,7 @@ def test_a_disabled_one_leaves_nothing_and_others_stay(both: Story) -> None:
         "contacts": 0,
         "orders": 0,
         "records of the shop": 0,
-            "orders told of": 0,
+        "orders told of": 0,
         "consumers": 0,
         "files": 0,
         "webhooks": {"removed": 0, "left": 0},
