@@ -255,17 +255,6 @@ def _copy_consents(db: Db, account: GupshupAccount, rows: Sequence[sqlite3.Row])
         )
 
 
-def copy_templates(session: NoticesSession, account: GupshupAccount) -> None:
-    """Copy the account's templates, as its list was read last; whoever has read it calls this."""
-    store = session.store(account)
-    if not store.exists:
-        return
-    with store.read() as file:
-        rows = file.execute("select * from templates where not gone order by template_id").fetchall()
-    with session.run.open() as db:
-        _copy_templates(db, account, rows, alone=True)
-
-
 def _copy_templates(db: Db, account: GupshupAccount, rows: Sequence[sqlite3.Row], *, alone: bool) -> None:
     """Replace the rows that differ, so that a verdict on one that has not changed stays."""
     names = ", ".join(_TEMPLATE)
