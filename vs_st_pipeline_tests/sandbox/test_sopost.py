@@ -30,9 +30,19 @@ class Receiver(PostServer):
         self.status: int | None = 204
         self.taken: list[tuple[str, Mapping[str, str], bytes]] = []
         super().__init__()
-        self.url += "/hooks/sopost/token"
+        self._base, self._tests = self.url, 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Listen at a new path: what an earlier test still sends is not this one's."""
+        self._tests += 1
+        self.url = f"{self._base}/hooks/sopost/token{self._tests}"
+        self.taken.clear()
+        self.status = 204
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> int | None:
+        if not self.url.endswith(path):
+            return 204
         self.taken.append((path, headers, body))
         return self.status
 
@@ -66,8 +76,7 @@ def listening() -> Iterator[Receiver]:
 
 @pytest.fixture
 def receiver(listening: Receiver) -> Receiver:
-    listening.taken.clear()
-    listening.status = 204
+    listening.begin()
     return listening
 
 
