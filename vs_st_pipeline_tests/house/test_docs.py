@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ def headings(path: Path) -> set[str]:
     text = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.casefold()).replace(" ", "-") for title in found}
+
+
+def test_the_site_has_every_page_once_in_its_menu_and_fetches_nothing_from_elsewhere() -> None:
+    site = runpy.run_path(str(ROOT / "scripts" / "site.py"))
+    listed = [f"docs/{name}.md" for names in site["MENU"].values() for name in names]
+    assert sorted(listed) == PAGES[1:]
+    assert site["fetched_by"]('<link rel="x" href="https://fonts.example/a.css"><a href="https://b.example">') == [
+        "https://fonts.example/a.css"
+    ]
 
 
 def test_r28_the_readme_is_short_and_each_route_and_page_is_linked_from_it() -> None:
