@@ -196,7 +196,7 @@ def test_each_block_of_commands_is_on_one_journey() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", JOURNEYS)
 def test_what_a_page_says_to_type_works(name: str, small_world: Sandbox, tmp_path: Path) -> None:
     journey = JOURNEYS[name]

@@ -24,7 +24,7 @@ import psutil
 
 READY, MORE = re.compile(r"@@ended (\d+)@@\r?\n"), "@@more@@"
 EXIT = re.compile(r"#.*\bexit (\d)\b")
-LONGEST = 200.0  # seconds that a command may take
+LONGEST = 600.0  # seconds that a command may take
 Questions = Sequence[tuple[str, str]]
 """What a command asks, and what is typed then, in turn."""
 
