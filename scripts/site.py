@@ -10,17 +10,25 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 MENU = {
-    "Start": ("onboarding", "webhooks"),
-    "Routes": ("contacts", "orders", "audience", "waymore", "shop-export", "notices", "consumers"),
-    "Operations": ("operations", "scale"),
-    "Reference": ("reference",),
-    "Building": ("development", "proofs"),
+    "Start": {"onboarding": "Adding a winery", "webhooks": "Webhooks"},
+    "Routes": {
+        "contacts": "contacts: texts",
+        "orders": "orders: shipping",
+        "audience": "audience: WayMore",
+        "waymore": "audience: WayMore's guide",
+        "shop-export": "audience: exports of a shop",
+        "notices": "notices: WhatsApp",
+        "consumers": "consumers: samples to CRMs",
+    },
+    "Operations": {"operations": "Every day", "scale": "More than one box"},
+    "Reference": {"reference": "All commands and settings"},
+    "Building": {"development": "Working on the house", "proofs": "Proofs"},
 }
 FETCHED = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]*\b(?:src|href)=\"((?:https?:)?//[^\"]+)")
 
@@ -54,12 +62,12 @@ def assemble() -> None:
     (SOURCE / "README.md").write_text(text + menu(MENU), encoding="utf-8")
 
 
-def menu(groups: dict[str, Sequence[str]]) -> str:
+def menu(groups: Mapping[str, Mapping[str, str]]) -> str:
     """Return the menu as Sphinx reads it; GitHub never sees it."""
-    lists = (
-        "```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "".join(f"docs/{name}\n" for name in names) + "```\n"
-        for caption, names in groups.items()
-    )
+    lists = []
+    for caption, pages in groups.items():
+        entries = "".join(f"{title} <docs/{name}>\n" for name, title in pages.items())
+        lists.append(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}```\n")
     return "\n" + "\n".join(lists)
 
 

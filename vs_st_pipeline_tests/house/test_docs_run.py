@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.doc_blocks import ROOT, Block, all_blocks, blocks_of
@@ -226,3 +227,16 @@ def test_what_a_page_says_to_type_works(name: str, small_world: Sandbox, tmp_pat
         assert said in told
     assert len(alerted) == 2 * journey.listens, "each address is told once"
     small_world.reset()
+
+
+@pytest.mark.slow
+def test_the_job_takes_what_the_page_says_to_write_into_its_launchpad() -> None:
+    from dagster import DagsterInvalidConfigError, validate_run_config
+
+    from vs_st_pipeline.definitions import defs
+
+    [sample] = [yaml.safe_load(block.text) for block in all_blocks() if block.text.startswith("ops:")]
+    job = defs.get_job_def("order_command")
+    assert validate_run_config(job, sample)
+    with pytest.raises(DagsterInvalidConfigError):
+        validate_run_config(job, {"ops": {"do_order_command": {"config": {"acton": "send"}}}})
