@@ -131,7 +131,7 @@ class Journey:
     Attributes:
         parts: pages, and of each the chapters (`## `) that are read; None: all of them.
         first: commands that the sentences before say, typed first.
-        filled: the two samples are copied and filled in before all.
+        prepare: what stands in the folder before all.
         listens: somebody is there who takes alerts.
         after: by a part of a block, what is done after it.
         answers: by a part of a command, what it asks and what is typed.
@@ -140,7 +140,7 @@ class Journey:
 
     parts: Mapping[str, tuple[str, ...] | None]
     first: str = ""
-    filled: bool = False
+    prepare: Callable[[Clone], None] | None = None
     listens: bool = False
     after: Mapping[str, Do] = field(default_factory=dict)
     answers: Mapping[str, Questions] = field(default_factory=dict)
@@ -154,6 +154,16 @@ class Journey:
             for block in blocks_of(page)
             if block.is_run and (chapters is None or block.heading in chapters)
         ]
+
+
+def _a_shop(clone: Clone) -> None:
+    """Write an entry from the samples of the page of exports."""
+    parts = [yaml.safe_load(one.text) for one in blocks_of("docs/shop-export.md") if one.language == "yaml"]
+    entry = {"id": "hillside", "name": "Hillside", "waymore": {"source": "shop", "domain": "https://hillside.example"}}
+    entry["waymore"] |= {"username": "env:HOME", "password": "env:HOME"}
+    for part in parts:
+        entry |= part
+    (clone.root / "merchants.yaml").write_text(yaml.safe_dump({"merchants": [entry]}))
 
 
 def _filled(clone: Clone, shell: DocShell) -> None:
@@ -185,9 +195,19 @@ JOURNEYS = {
         {"docs/onboarding.md": None, "docs/webhooks.md": ("Try it",)},
         answers={"onboard --merchant test-winery": ONBOARDED},
     ),
-    "webhooks": Journey({"docs/webhooks.md": ("Set it up", "By hand at Vinoshipper")}, first=SET_UP, filled=True),
-    "operations": Journey({"docs/operations.md": None}, first=SET_UP, filled=True, listens=True),
-    "shop-export": Journey({"docs/shop-export.md": None}),
+    "webhooks": Journey(
+        {"docs/webhooks.md": ("Set it up", "By hand at Vinoshipper")}, first=SET_UP, prepare=Clone.fill_in
+    ),
+    "operations": Journey({"docs/operations.md": None}, first=SET_UP, prepare=Clone.fill_in, listens=True),
+    "shop-export": Journey(
+        {"docs/shop-export.md": None},
+        first=". .venv/bin/activate\nvs-st webhooks secret hook_secret\n"
+        "export VS_ST_HOOK_SECRET=file:hook_secret VS_ST_PUBLIC_URL=http://127.0.0.1:8088\n"
+        "export HILLSIDE_SHOP_SECRET=made-up-secret-of-a-shop-and-long-enough\n"
+        "vs-st receive &",
+        prepare=_a_shop,
+        shows=('{"stored": 1}',),
+    ),
 }
 
 
@@ -207,10 +227,12 @@ def test_what_a_page_says_to_type_works(name: str, small_world: Sandbox, tmp_pat
     with contextlib.ExitStack() as stack:
         alerted = stack.enter_context(_alerted(clone)) if journey.listens else []
         shell = stack.enter_context(DocShell(tmp_path, clone.environ))
-        if journey.filled:
-            clone.fill_in()
+        if journey.prepare is not None:
+            journey.prepare(clone)
         if journey.first:
             list(shell.type(clone.typed(journey.first), "what the sentences before say"))
+            if "vs-st receive &" in journey.first:
+                until_listens(clone.port("8088"))
         for block in journey.blocks():
             stopped = {"dagster dev": clone.port("3000")}
             for command, said in shell.type(clone.typed(block.text), block.place, journey.answers, stopped):
