@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from vs_st_pipeline import routes
+from vs_st_pipeline import __version__, routes
 from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.connect import connect, disconnect
 from vs_st_pipeline.cli.demo import demo, sandbox
@@ -37,7 +37,7 @@ Results go to stdout, progress and warnings to stderr.
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, help=HELP)
-@click.version_option(package_name="vs-st-pipeline")
+@click.version_option(__version__)
 def cli() -> None:
     """Hold all commands."""
 
