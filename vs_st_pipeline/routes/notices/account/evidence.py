@@ -25,7 +25,7 @@ _DAMAGED: Final = (
 """What a line of another version, or a damaged one, raises."""
 ABOUT: Final = (
     "kind", "merchant", "exempt", "unit_key", "status", "occurrence", "merchant_order", "order_number", "reply_id",
-    "template_id", "category",
+    "template_id", "category", "occurred_at", "occurred_to",
 )  # fmt: skip
 """What a line of a claim tells besides id, phone and time."""
 _NAMES: Final = frozenset({"phone", "consent", "evidence", "order_number", "merchant_order", "unit_key"})

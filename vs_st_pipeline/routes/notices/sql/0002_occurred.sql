@@ -1,0 +1,3 @@
+-- When what a message tells of occurred: not before, not after. A failed delivery keeps its number by that (3.8).
+alter table synced.notices add column occurred_at timestamp;
+alter table synced.notices add column occurred_to timestamp;
