@@ -20,7 +20,7 @@ from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.reply_rules import ReplyRules
 from vs_st_pipeline.routes.notices.systems import GUPSHUP, NAME
-from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, account, message
+from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, PowerCut, account, message
 
 
 @pytest.fixture
@@ -478,6 +478,27 @@ def test_3_4_a_reply_is_stored_once_and_told_of_each_time(office: Office) -> Non
     for _ in range(2):  # the power may go before its merchant is told
         assert [one.message_id for one in taking.keep(office.store(), hints, run=office.run())] == ["r1"]
     assert office.of_account("select count(*) from replies") == [1]
+
+
+def test_7_1_a_merchant_is_told_of_an_answer_though_the_power_goes_before(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another merchant's run has taken it: nothing is settled before its own merchant has a hint of it."""
+    accepted(office, merchant="two")
+    office.warehouse.folder("two")
+    office.reply("r1", "reattempt", gs_id="m1")
+
+    def cut(*_: object) -> None:
+        raise PowerCut
+
+    monkeypatch.setattr(hinting, "tell", cut)
+    with pytest.raises(PowerCut):
+        taking.take(office.session(), office.account)
+    monkeypatch.undo()
+    taking.take(office.session(), office.account)
+    [hint] = office.inbox.unclaimed("two", "notices")
+    assert (hint.kind, hint.id) == ("answered", "r1")
+    assert office.inbox.waiting([office.account.inbox_name]) == []
 
 
 # --- STOP and START ---------------------------------------------------------------------------------------------------
