@@ -17,6 +17,7 @@ from vs_st_pipeline.routes.notices.account import claims, copying, forgetting, t
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.report import new_report
 from vs_st_pipeline.routes.notices.session import NoticesSession
+from vs_st_pipeline.routes.notices.settings import Cap
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, PowerCut, account, message
 
 
@@ -484,6 +485,32 @@ def test_r35_a_stop_counts_though_an_older_file_was_put_back_and_went_on(tmp_pat
     found = office.claim(message(office.account, phone=RAVI), "two")
     assert isinstance(found, Held)
     assert found.reason == "opted_out"
+
+
+def test_5_16_what_an_older_file_does_not_know_counts_in_the_cap_whoever_opens_it_first(office: Office) -> None:
+    """A merchant that has copied nothing since then cannot know; the evidence beside the file does."""
+    for merchant in ("one", "two"):
+        office.sync(merchant)
+    store = office.store()
+    store.checkpoint()
+    store.close()
+    older = store.path.read_bytes()
+    sent = [message(office.account, f"s{place}") for place in range(2)]
+    for place, what in enumerate(sent):
+        office.send(what, f"m{place}")
+    office.sync("one")
+    office.lose_account()
+    store.path.write_bytes(older)
+    office.sync("two")
+    found = office.claim(message(office.account, "s9", merchant="two"), "two", cap=Cap(messages=2))
+    assert isinstance(found, Held)
+    assert found.reason == "cap"
+    for number in range(30):  # whatever came in since, its own merchant learns that the file is another one
+        office.reply(f"r{number}", "hello", gs_id="m0")
+    office.sync("two")
+    office.sync("one")
+    assert [office.state(what) for what in sent] == [("accepted", "accepted")] * 2
+    assert office.rows("select count(*) from staged.replies") == [30]
 
 
 def test_lines_that_are_damaged_say_nothing_and_the_others_count(tmp_path: Path) -> None:

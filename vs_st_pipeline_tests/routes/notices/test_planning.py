@@ -260,6 +260,17 @@ def test_no_account_at_all(world: World) -> None:
     assert world.verdicts() == {"KK1 packed": Wait.NO_ACCOUNT}
 
 
+def test_an_opt_in_to_the_number_that_the_account_had_before_does_not_count(world: World) -> None:
+    world.parcel(whatsapp_flag=None)
+    row = {"phone": PHONE, "at": NOW - DAY, "state": "in", "evidence": "{}", "source": "gupshup_event"}
+    world.store("staged.consents", account="client:kk", number="+919810000098", **row)
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": Wait.NOT_OPTED_IN}
+    world.store("staged.consents", account="client:kk", number=CLIENT.number, **row)
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": "due"}
+
+
 def test_consents_of_another_order_or_account_do_not_count(world: World) -> None:
     world.parcel(whatsapp_flag=None)
     row = {"phone": PHONE, "at": NOW - DAY, "state": "in", "evidence": "{}"}

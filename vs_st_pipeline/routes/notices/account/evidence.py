@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 
 SALT, CLAIM, CONSENT = "salt", "claim", "consent"
+CLAIMS_SINCE: Final = "claims_since"  # fact: older claims were removed
 _NEWEST: Final = 262_144  # bytes
 _DAMAGED: Final = (
     KeyError, TypeError, ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
@@ -66,27 +68,47 @@ def consent_line(row: Mapping[str, Any]) -> Line:
     return {"what": CONSENT, **{name: value for name, value in row.items() if value is not None}}
 
 
-def is_ahead(db: sqlite3.Connection, file: EvidenceFile) -> bool:
-    """Say whether the newest lines tell of what the tables do not know: an older file was put back.
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the newest lines tell of, and the tables do not know.
 
-    One claim that is not known says nothing: the power may have gone between its line and its commit.
+    Attributes:
+        consents: some consent or opt-out.
+        is_older: more than one claim, so the file is an older one that was put back. One says nothing: the power may
+            have gone between its line and its commit.
     """
+
+    consents: bool = False
+    is_older: bool = False
+
+    def __bool__(self) -> bool:
+        return self.consents or self.is_older
+
+
+def ahead(db: sqlite3.Connection, file: EvidenceFile) -> Ahead:
+    """Return what the newest lines tell of, and the tables do not know."""
     from vs_st_pipeline.routes.notices.account import store
 
-    salt, unknown = store.about(db, store.SALT), set[str]()
+    since = _claims_since(db)
+    salt, unknown, consents = store.about(db, store.SALT), set[str](), False
     for line in file.read(max(0, file.position().size - _NEWEST)):
         try:
             if line.get("what") == CONSENT:
                 row = [_hash(line, salt), line["source"], line["at"], line["state"]]
                 known = "select 1 from consents where phone_hash = ? and source = ? and at = ? and state = ?"
-                if db.execute(known, row).fetchone() is None:
-                    return True
-            elif line.get("what") == CLAIM:
+                consents = consents or db.execute(known, row).fetchone() is None
+            elif line.get("what") == CLAIM and line["at"] >= since:
                 claim = db.execute("select 1 from claims where notice_id = ?", [line["notice_id"]]).fetchone()
                 unknown |= {line["notice_id"]} if claim is None else set()
         except _DAMAGED:
             continue
-    return len(unknown) > 1
+    return Ahead(consents, len(unknown) > 1)
+
+
+def _claims_since(db: sqlite3.Connection) -> str:
+    """Return since when claims are kept: older ones are not unknown, they were removed (R67)."""
+    found = db.execute("select value from facts where name = ?", [CLAIMS_SINCE]).fetchone()
+    return "" if found is None else str(found["value"])
 
 
 def replay(db: sqlite3.Connection, file: EvidenceFile, *, claims: bool = True) -> None:
@@ -97,12 +119,12 @@ def replay(db: sqlite3.Connection, file: EvidenceFile, *, claims: bool = True) -
     """
     from vs_st_pipeline.routes.notices.account import store  # which makes its file by this
 
-    salt = store.about(db, store.SALT)
+    salt, since = store.about(db, store.SALT), _claims_since(db)
     for line in file.read():
         try:
             if line.get("what") == CONSENT:
                 _consent(db, line, _hash(line, salt))
-            elif line.get("what") == CLAIM and claims:
+            elif line.get("what") == CLAIM and claims and line["at"] >= since:
                 _claim(db, line, _hash(line, salt))
         except _DAMAGED:
             continue  # a line of another version, or damaged: it says nothing
@@ -120,10 +142,10 @@ def _consent(db: sqlite3.Connection, line: Line, phone_hash: str) -> None:
     datetime.fromisoformat(line["at"])
     db.execute(
         """insert or ignore into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order,
-               evidence) values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+               evidence, number) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             store.next_seq(db), line.get("phone"), phone_hash, line["source"], line["state"], line["at"],
-            line.get("merchant"), line.get("merchant_order") or "", line.get("evidence") or "{}",
+            line.get("merchant"), line.get("merchant_order") or "", line.get("evidence") or "{}", line.get("number"),
         ],
     )  # fmt: skip
 
