@@ -3,8 +3,8 @@
 Data flow: consent rows of the phone and account; the order's own flag and date -> the row used, or why not. Pure.
 
     out   ended by a later START or word of an operator, or an `opted-in` event over a minute later; by nothing else
-    in    of a kind in `opt_in`, or an operator's; on a house account no event, list or operator (whose customer is it?);
-          to the number that the account has now
+    in    of a kind in `opt_in`, or an operator's; on a house account no event, list or operator (whose customer is
+          it?); to the number that the account has now
 """
 
 from __future__ import annotations

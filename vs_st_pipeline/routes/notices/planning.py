@@ -69,6 +69,8 @@ def plan(session: NoticesSession) -> None:
                 db.execute("delete from planned.notices")
             return
         _read_phones_anew(db, session)
+        with db.transaction():
+            now = terms.store_sources(db, run, now, sources_table.complete(session), session.begun)
         made = _judge(db, session, now)
         with db.transaction():
             made.write(db)

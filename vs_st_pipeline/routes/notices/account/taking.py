@@ -60,10 +60,7 @@ def take(session: NoticesSession, account: GupshupAccount) -> None:
     run, store = session.run, session.store(account)
     if run.inbox is None or not run.inbox.exists:
         return
-    if run.dry_run:
-        taken = keep(store, _waiting(store, run.inbox), run=run)
-    else:
-        taken = take_waiting(store, run.inbox, run=run)
+    taken = keep(store, _waiting(store, run.inbox), run=run) if run.dry_run else take_waiting(store, run.inbox, run=run)
     session.told.noted.update(taken.noted)
 
 
