@@ -6,13 +6,13 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
 
 from vs_st_pipeline.platform import failpoints
-from vs_st_pipeline.routes.notices import ledger, recovery
+from vs_st_pipeline.routes.notices import billed, ledger, recovery
 from vs_st_pipeline.routes.notices.account import claims, copying, forgetting, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.report import new_report
@@ -485,6 +485,37 @@ def test_r35_a_stop_counts_though_an_older_file_was_put_back_and_went_on(tmp_pat
     found = office.claim(message(office.account, phone=RAVI), "two")
     assert isinstance(found, Held)
     assert found.reason == "opted_out"
+
+
+@pytest.mark.parametrize("loss", ["file", "older", "evidence"])
+def test_7_7_a_final_month_outlives_the_accounts_file(office: Office, loss: str) -> None:
+    """R67: its lines are kept for seven years, and never change; what is learnt later is in no final month."""
+    what = message(office.account)
+    office.sync()
+    office.send(what, None)
+    store, after = office.store(), NOON.date() + timedelta(days=40)
+    store.checkpoint()
+    store.close()
+    older = store.path.read_bytes()
+    billed.close(store, UTC, after)
+
+    def bill() -> list[tuple[str, str]]:
+        with office.store().read() as db:
+            return [(line.month, line.bucket) for line in billed.stored(db, "one")]
+
+    assert bill() == [("2026-03", "unknown")]
+    if loss == "evidence":
+        store.evidence.path.unlink()
+        office.sync()
+    store.close()
+    office.lose_account()
+    if loss == "older":
+        store.path.write_bytes(older)
+    office.receipt("delivered", "m1")
+    office.sync()
+    assert bill() == [("2026-03", "unknown")]
+    with office.store().read() as db:
+        assert billed.closed_through(db, "one") == "2026-03"
 
 
 def test_5_16_what_an_older_file_does_not_know_counts_in_the_cap_whoever_opens_it_first(office: Office) -> None:
