@@ -20,10 +20,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from vs_st_pipeline.connectors.gupshup.names import ANSWERED
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
-from vs_st_pipeline.domain.hints import ORDER, Hint, Outcome
+from vs_st_pipeline.domain.hints import ANSWERED, ORDER, Hint, Outcome
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted, SharedHints
