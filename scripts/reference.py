@@ -1,25 +1,33 @@
 """Writes docs/reference.md: every setting, command, report key, check and word, as the code says them.
 
+Also the index of commands, `vs_st_pipeline/cli/commands.json`, from which `vs-st --help` and completion come at once.
+
 `python scripts/reference.py` writes it; a test holds the page to the code.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
 import click
 
+from vs_st_pipeline.cli.completing import INDEX
+from vs_st_pipeline.cli.index import index_of
 from vs_st_pipeline.cli.main import cli
+from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.operations.settings import house
 from vs_st_pipeline.platform.settings.forms import Form, OneOf, OwnFile
 from vs_st_pipeline.platform.settings.model import SettingsModel, fields_of
 from vs_st_pipeline.routes import ROUTES
 
+COMMANDS = Path(str(files("vs_st_pipeline.cli").joinpath(INDEX)))
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 HEAD = """# Reference
 
@@ -29,8 +37,15 @@ own page: [orders.md](orders.md), [consumers.md](consumers.md).
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page, and the index of commands that help and completion are made from."""
     PAGE.write_text(page(), encoding="utf-8")
+    COMMANDS.write_text(commands(), encoding="utf-8")
+
+
+def commands() -> str:
+    """Return the index of all commands."""
+    systems = [one.name for one in CONNECTORS if one.hooks is not None]
+    return json.dumps(index_of(cli, [route.name for route in ROUTES], systems), indent=1, ensure_ascii=False) + "\n"
 
 
 def page() -> str:

@@ -55,6 +55,7 @@ ROUTE = Route(
     count_stored=commands.count_stored,
     map_names=words.MAP_NAMES,
     commands=commands.COMMANDS,
+    asked="Import orders, and show what a subscription rests on.",
     demo=demo.DEMO,
     waiting=commands.waiting,
     # What no system can tell again: which orders there are, and when they were first seen; what was sent and not heard
