@@ -5,7 +5,7 @@ BENCH_VENV := .venv-bench
 SCALE_VENV := .venv-scale
 DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
-CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof docs/conf.py setup.py
+CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof deploy docs/conf.py setup.py
 
 export DAGSTER_HOME ?= $(CURDIR)
 # Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.
