@@ -121,7 +121,7 @@ def test_the_exports_of_a_shop_have_the_columns_that_a_drop_must_have() -> None:
 
 
 def test_settings_of_the_environment_that_pages_name_are_read_somewhere() -> None:
-    known = re.compile(r"VS_ST_[A-Z_]*[A-Z]")
+    known = re.compile(r"VS_ST_[A-Z0-9_]*[A-Z0-9]")
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "vs_st_pipeline").rglob("*.py"))
     read = set(known.findall(code)) | {f"VS_ST_{one.name.upper()}_RATE" for one in house().sections}
     said = {(page, name) for page in (*PAGES, ".env.example") for name in known.findall((ROOT / page).read_text())}
