@@ -1,20 +1,26 @@
 """Writes docs/reference.md: all commands, options, variables, settings, words, report keys, checks, alerts, as coded.
 
-`python scripts/reference.py` writes it; a test holds the page to the code. Nothing is listed here: each
-part is read from where the thing itself stands.
+Also the index of commands, `vs_st_pipeline/cli/commands.json`, from which `vs-st --help` and completion come at once.
+
+`python scripts/reference.py` writes both; a test holds them to the code. Nothing is listed here: each part is read from
+where the thing itself stands.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
 import click
 
+from vs_st_pipeline.cli.completing import INDEX
+from vs_st_pipeline.cli.index import index_of
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.definitions import defs
@@ -31,6 +37,7 @@ from vs_st_pipeline.platform.settings.variables import variables
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks, WebhookKeys, WebhookSettings
 from vs_st_pipeline.routes import ROUTES
 
+COMMANDS = Path(str(files("vs_st_pipeline.cli").joinpath(INDEX)))
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 HEAD = """# Reference
 
@@ -40,8 +47,15 @@ the code. What a route does, and how it is set up, is on its own page:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page, and the index of commands that help and completion are made from."""
     PAGE.write_text(page(), encoding="utf-8")
+    COMMANDS.write_text(commands(), encoding="utf-8")
+
+
+def commands() -> str:
+    """Return the index of all commands."""
+    systems = [one.name for one in CONNECTORS if one.hooks is not None]
+    return json.dumps(index_of(cli, [route.name for route in ROUTES], systems), indent=1, ensure_ascii=False) + "\n"
 
 
 def page() -> str:

@@ -25,7 +25,6 @@ from vs_st_pipeline_tests.support import long_tests, made_files, proved_quiet, s
 from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh, some_are_right
 from vs_st_pipeline_tests.support.story import Story
 
-
 scratch.use()
 
 

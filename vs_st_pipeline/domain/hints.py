@@ -14,6 +14,9 @@ ORDER, CUSTOMER, MEMBERSHIP, CONTACT = "order", "customer", "membership", "conta
 WHOLE: Final = "whole"  # no record: a whole sync is made due
 PING, TEST, NOTHING = "ping", "test", "nothing"  # nothing is to be read
 WITHOUT_HINT: Final = frozenset({PING, TEST, NOTHING})
+ANSWERED: Final = "answered"  # a reply that was taken: its merchant acts on it
+OURS: Final = frozenset({ANSWERED})
+"""Put by ourselves, at what stands elsewhere: they expire, whatever system they are of, and nobody is told how old."""
 
 
 _ACCOUNT: Final = "account:"  # no merchant's id has a colon

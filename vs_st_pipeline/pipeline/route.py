@@ -34,10 +34,6 @@ from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Legacy,
 Record = dict[str, Any]
 
 
-class BadArguments(Exception):
-    """What was typed after a command names no record of this route; the text says why and repeats nothing of it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Asset:
     """What a stage makes.
@@ -271,6 +267,7 @@ class Route:
         map_names: names that its field map may use in `from`, and what each is.
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
+        asked: what they are about, in one short line for the list of commands.
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
         open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
@@ -315,6 +312,7 @@ class Route:
     map_names: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[OwnCommand | OtherName, ...] = ()
+    asked: str = ""
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
     open_advice: str = ""

@@ -42,6 +42,7 @@ URL = "https://api.gupshup.io"
 HOUSE, CLIENT = "house", "client"
 TOP_KEY: Final = "gupshup_accounts"
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+_WHOLE = re.compile(r"[1-9][0-9]{0,9}")
 _AMOUNT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?")
 
 
@@ -55,17 +56,18 @@ def read_number(node: Node, reading: Reading) -> str:
 
 def _recipients(node: Node, reading: Reading) -> int | None:
     expected = "unlimited, or a number of people, such as 1000"
-    if node.written(expected) == "unlimited":
+    if (written := node.written(expected)) == "unlimited":
         return None
-    found = node.integer()
-    if found < 1:
+    if not _WHOLE.fullmatch(written):
         raise node.problem(f"expected {expected}")
-    return found
+    return node.integer()
 
 
 def _amount(node: Node, reading: Reading) -> Decimal:
     expected = 'an amount in quotes, such as "0.80"'
     written = node.written(expected).strip()
+    if not isinstance(node.scalar(), str):  # a number is a float to YAML's other readers, and money is none
+        raise node.problem(f"expected {expected}")
     try:
         if not _AMOUNT.fullmatch(written):
             raise InvalidOperation

@@ -82,7 +82,7 @@ def _keeping(node: Node, reading: Reading) -> timedelta | None:
 
 
 def _route_names(node: Node, reading: Reading) -> frozenset[str]:
-    return frozenset(item.choice(reading.routes, of=node.key) for item in node.items())
+    return frozenset(item.choice(reading.routes) for item in node.items())
 
 
 class Entry(SettingsModel):
@@ -453,6 +453,16 @@ def _top_of(path: Path, stamp: object) -> Node:
     return read_with_lines(path)
 
 
+def _read_top(path: Path) -> Node:
+    try:
+        return read_with_lines(path)
+    except BadSettings as error:
+        if os.path.lexists(path):
+            raise
+        told = "; copy merchants.example.yaml there, or say in VS_ST_MERCHANTS where the merchants file is"
+        raise BadSettings(error.message + told) from None
+
+
 def _stamp(path: Path) -> object:
     """Return what is another thing once the file was changed."""
     try:
@@ -519,12 +529,12 @@ def _read_files(path: Path, house: House | None = None) -> _Files:
     folder = more_files(path)
     # Each merchant may have a file of its own, so the merchants file itself need not be there.
     if folder is not path and (os.path.lexists(path) or not _yaml_files(folder)):
-        top = read_with_lines(path)
+        top = _read_top(path)
         files.folders[top.file] = path.absolute().parent
         known = ("defaults", "merchants", *(one.key for one in house.shared)) if house is not None else ()
         parts = top.mapping(known) if known else top.children()
         files.top = top
-        files.entries += parts["merchants"].items() if "merchants" in parts else []
+        files.entries += parts["merchants"].items(whole=True) if "merchants" in parts else []
         files.nobody = parts.get("merchants", top).problem(_NOBODY)
     for file in _yaml_files(folder):
         name = f"{folder.absolute().name}/{file.name}"
@@ -553,7 +563,7 @@ def _entries_of(top: Node) -> list[Node]:
     if (defaults := top.child("defaults")) is not None:
         raise defaults.problem("a file of this folder has no defaults; write them in the merchants file")
     parts = top.mapping(("merchants",))
-    return parts["merchants"].items() if "merchants" in parts else []
+    return parts["merchants"].items(whole=True) if "merchants" in parts else []
 
 
 def _line_of(error: BadSettings) -> int:
@@ -813,7 +823,7 @@ class _EntryReader:
         yield from (fault.message for name, fault in faults.items() if name not in used)
         for item in own["paused"].items() if "paused" in own else []:
             if item.text() not in {route.name for route in had}:
-                yield item.problem("`paused` names a route that this merchant does not have").message
+                yield item.problem("this merchant does not have this route").message
 
 
 def _place(node: Node, seen_from: Node) -> str:

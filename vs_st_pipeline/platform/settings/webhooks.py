@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
+from pydantic import model_validator
+
 from vs_st_pipeline.platform.settings.forms import Choice, Flag, Form, OrNull, Reading, Text, Whole, read_duration
 from vs_st_pipeline.platform.settings.model import SettingsModel, validate
 from vs_st_pipeline.platform.settings.secrets import FORMS, read_reference
@@ -88,6 +90,13 @@ class SystemWebhooks(SettingsModel):
     header: OrNull[Text] = None
     header_value: OrNull[Reference] = None
     signature: OrNull[SignatureSettings] = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> SystemWebhooks:
+        for there, missing in (("header", "header_value"), ("header_value", "header")):
+            if getattr(self, there) is not None and getattr(self, missing) is None:
+                raise ValueError(f"{missing} is missing beside {there}: no call would prove anything; write both")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

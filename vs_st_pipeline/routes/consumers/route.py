@@ -56,6 +56,7 @@ ROUTE = Route(
     count_stored=commands.count_stored,
     map_names=words.MAP_NAMES,
     commands=commands.COMMANDS,
+    asked="Import orders, and show what a subscription rests on.",
     demo=demo.DEMO,
     waiting=commands.waiting,
     words=words.WORDS,

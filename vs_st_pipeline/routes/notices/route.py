@@ -77,6 +77,7 @@ ROUTE = Route(
     count_stored=leaving.count_stored,
     carried=CARRIED,
     commands=commands.COMMANDS,
+    asked="Try templates, preview messages, bill, settle and stop them.",
     demo=demo.DEMO,
     accounts=accounts_of,
     words=meanings.WORDS,

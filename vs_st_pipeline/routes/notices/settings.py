@@ -98,7 +98,7 @@ def _countries(node: Node, reading: Reading) -> tuple[str, ...]:
 
 
 def _kinds(node: Node, reading: Reading) -> tuple[str, ...]:
-    found = tuple(item.choice(OPT_IN_KINDS, of=node.key) for item in node.items())
+    found = tuple(item.choice(OPT_IN_KINDS) for item in node.items())
     if not found:
         raise node.problem(f"nobody could be messaged; write one or more of: {', '.join(OPT_IN_KINDS)}")
     return found

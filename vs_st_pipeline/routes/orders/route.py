@@ -75,6 +75,7 @@ ROUTE = Route(
     count_stored=commands.count_stored,
     carried=CARRIED,
     commands=commands.COMMANDS,
+    asked="Look at orders; send, check, void them or hold them back.",
     jobs=commands.JOBS,
     demo=demo.DEMO,
     open_advice=(
