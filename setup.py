@@ -1,11 +1,17 @@
 """Package metadata; tool settings live in pyproject.toml, exact versions in the requirements.lock files."""
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+CODE = Path(__file__).resolve().parent / "vs_st_pipeline" / "__init__.py"
+(VERSION,) = re.findall(r'^__version__: Final = "(.+)"$', CODE.read_text(encoding="utf-8"), re.MULTILINE)
 
 setup(
     name="vs-st-pipeline",
-    version="0.1.0",
-    description="Keeps SimpleTexting contacts saying what Vinoshipper knows, for many wineries",
+    version=VERSION,
+    description="Syncs what one system of a merchant knows into another one, by five routes, for many merchants",
     python_requires=">=3.11",
     packages=find_packages(include=["vs_st_pipeline", "vs_st_pipeline.*"]),
     package_data={"vs_st_pipeline": ["py.typed", "**/*.sql", "**/*.yaml", "**/*.json"]},

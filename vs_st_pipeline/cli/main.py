@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from vs_st_pipeline import __version__
 from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.completion import completion
 from vs_st_pipeline.cli.connect import connect, disconnect
@@ -44,7 +45,7 @@ Results go to stdout, progress and warnings to stderr.
 @click.group(
     cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, help=HELP
 )
-@click.version_option(package_name="vs-st-pipeline")
+@click.version_option(__version__)
 def cli() -> None:
     """Hold all commands."""
 

@@ -277,6 +277,9 @@ class Route:
         registering: how a merchant is registered at the destination, where that must be done once.
         accounts: a merchant -> ids of the accounts that several merchants may share, by which it sends.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
+        words: what each word that its reports and answers count means, and what a person does about it, by where it
+            stands: `held`, `noted`, ...
+        alerts: the word (the first one) of each message that people are told besides how runs end, and what it is.
     """
 
     name: str
@@ -318,6 +321,8 @@ class Route:
     progress: Callable[[Path, str], str] = lambda _data_dir, _merchant: ""
     accounts: Callable[[Merchant], Collection[str]] = lambda _merchant: ()
     waiting: Callable[[Run], Record] | None = None
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    alerts: Mapping[str, str] = field(default_factory=dict)
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()
     migrations: Traversable | None = None

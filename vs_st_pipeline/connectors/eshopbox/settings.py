@@ -68,6 +68,10 @@ class EshopboxSettings(SettingsModel):
         status_basis: `auto`: a hook's word counts where no read can show a status (with a header's proof, R12).
         action_source: `actionSource` of a call; `none`: the key is left out.
         history_from: how far back the first walk goes.
+        workspace: its name, as hooks say it. client_id, client_secret, refresh_token: of the app that Eshopbox gave.
+        workspace_url, base_url: where its calls go. auth_url: where a token is got.
+        requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
+        deferred_date_format: how a day is written that a delivery is put off to.
     """
 
     workspace: Annotated[str, Form(_slug, _A_SLUG)]
