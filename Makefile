@@ -4,7 +4,7 @@ VENV := .venv
 BENCH_VENV := .venv-bench
 SCALE_VENV := .venv-scale
 BIN := $(VENV)/bin
-CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof setup.py
+CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof deploy setup.py
 
 export DAGSTER_HOME ?= $(CURDIR)
 # Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.

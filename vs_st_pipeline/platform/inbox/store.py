@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, BARRED, FORGOTTEN, due_at
-from vs_st_pipeline.domain.hints import WITHOUT_HINT, Call, Hint, HintState, Outcome
+from vs_st_pipeline.domain.hints import OURS, WITHOUT_HINT, Call, Hint, HintState, Outcome
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.schema import STEPS
 from vs_st_pipeline.platform.settings import environment
@@ -261,12 +261,13 @@ class Inbox:
         A hint that expires is settled by that, so that it shows for as long as any other.
 
         Args:
-            never: systems whose calls cannot be asked for again: theirs wait for as long as it takes.
+            never: systems whose calls cannot be asked for again: theirs wait for as long as it takes, but `OURS`.
         """
         if not self.exists:
             return 0
         before, never, expired = self.clock() - keep, list(never), 0
-        may = f"and system not in ({', '.join('?' * len(never))})" if never else ""
+        ours = ", ".join(f"'{kind}'" for kind in sorted(OURS))
+        may = f"and (system not in ({', '.join('?' * len(never))}) or kind in ({ours}))" if never else ""
         while changed := self._some(
             f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null where hint in
                     (select hint from hints where state = 'waiting' and stored_at < ? {may} limit {_AT_ONCE})""",
