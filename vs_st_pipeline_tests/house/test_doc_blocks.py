@@ -130,3 +130,20 @@ def test_settings_of_the_environment_that_pages_name_are_read_somewhere() -> Non
     read = set(known.findall(code)) | {f"VS_ST_{one.name.upper()}_RATE" for one in house().sections}
     said = {(page, name) for page in (*PAGES, ".env.example") for name in known.findall((ROOT / page).read_text())}
     assert sorted((page, name) for page, name in said if name not in read) == []
+
+
+def test_the_samples_of_deploy_start_commands_that_exist_and_lead_to_the_port_that_is_listened_on() -> None:
+    units = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "deploy").iterdir() if path.is_file()}
+    started = [
+        line for text in units.values() for line in re.findall(r"^ExecStart=\S*/(vs-st .*)$", text, re.MULTILINE)
+    ]
+    container = units["Containerfile"]
+    [program], [words] = (re.findall(rf"^{key} (\[.*\])$", container, re.MULTILINE) for key in ("ENTRYPOINT", "CMD"))
+    started.append(" ".join([*json.loads(program), *json.loads(words)]))
+    assert [faults_of(line) for line in started] == [[]] * 3
+    assert re.findall(r"^ListenStream=(\S+)$", units["vs-st-receive.socket"], re.MULTILINE) == ["127.0.0.1:8088"]
+    for proxy in ("nginx.conf", "Caddyfile"):
+        assert "127.0.0.1:8088" in units[proxy]
+        assert units[proxy].count("{") == units[proxy].count("}")
+    for copied in re.findall(r"^COPY (.+) \S+$", container, re.MULTILINE):
+        assert [name for name in copied.split() if not (ROOT / name).exists()] == []
