@@ -157,7 +157,12 @@ Cell = str | Colored
 
 
 def table(
-    names: Sequence[str], rows: Sequence[Sequence[Cell]], width: int | None = None, *, colors: bool = False
+    names: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    width: int | None = None,
+    *,
+    colors: bool = False,
+    below: Sequence[str] = (),
 ) -> list[str]:
     """Return a table under a line of names, in rows of at most this width; None: each of its rows in one.
 
@@ -166,6 +171,7 @@ def table(
 
     Args:
         rows: cells without any character that acts on a terminal.
+        below: for each row what is said under it, over the whole width; `""`: nothing.
     """
     head = [Colored(name, BOLD) for name in names]
     cells = [head, *rows]
@@ -173,9 +179,16 @@ def table(
     if width is not None:
         narrow = _narrowed(wide, [_longest_word(cells, place) for place in range(len(names))], width)
         if narrow is None:
-            return [one for row in rows for one in _stacked(names, row, width, colors)]
+            parts = [_stacked(names, row, width, colors) for row in rows]
+            return [one for part, said in zip(parts, _below(rows, below, width), strict=True) for one in part + said]
         wide = narrow
-    return [one for row in cells for one in _row(row, wide, colors)]
+    parts = [_row(row, wide, colors) for row in rows]
+    told = [one for part, said in zip(parts, _below(rows, below, width), strict=True) for one in part + said]
+    return [*_row(head, wide, colors), *told]
+
+
+def _below(rows: Sequence[Sequence[Cell]], below: Sequence[str], width: int | None) -> list[list[str]]:
+    return [laid_out(f"    {said}", width) if said else [] for said in below or [""] * len(rows)]
 
 
 def _text(cell: Cell) -> str:

@@ -60,18 +60,24 @@ def say_exactly(*lines: str) -> None:
     _result("".join(f"{shown(line)}\n" for line in lines))
 
 
-def say_table(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+def say_table(names: Sequence[str], rows: Sequence[Sequence[Cell]], below: Sequence[str] = ()) -> None:
     """Write a table to stdout, its columns under these names.
+
+    Args:
+        below: for each row what is said under it; `""`: nothing.
 
     Raises:
         NotPrinted: stdout does not take it.
     """
-    _result("".join(f"{line}\n" for line in _table(names, rows, sys.stdout)))
+    _result("".join(f"{line}\n" for line in _table(names, rows, sys.stdout, below)))
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[Cell]], stream: TextIO | None) -> list[str]:
+def _table(
+    names: Sequence[str], rows: Sequence[Sequence[Cell]], stream: TextIO | None, below: Sequence[str] = ()
+) -> list[str]:
     cells = [[_harmless(cell) for cell in row] for row in rows]
-    return layout.table(names, cells, columns_of(stream), colors=has_colors(stream))
+    said = [shown(one) for one in below]
+    return layout.table(names, cells, columns_of(stream), colors=has_colors(stream), below=said)
 
 
 def _rows(lines: Sequence[Line], stream: TextIO | None) -> list[str]:

@@ -52,7 +52,8 @@ def _group_for(group: click.Group, name: str) -> click.Group:
         return group
     within = group.commands.get(first)
     if within is None:
-        within = Sections(first, help=f"What can be asked about {first}.")
+        says = f"What can be asked about {first}."
+        within = Sections(first, help=says, short_help=says)
         group.add_command(within)
     assert isinstance(within, click.Group)
     return within

@@ -141,11 +141,11 @@ def _say_merchants(found: Fleet) -> None:
             colored_state("disabled" if one.state == health.OFF else one.in_words),
             humanize(found.at - one.since) if one.since and one.state != health.FINE else "",
             f"{humanize(one.age)} ago" if one.age is not None else "",
-            " ".join(part for part in (one.says, one.do, _progress(one)) if part),
         )
         for one in found.stands
     ]
-    say_table(("merchant", "state", "for", "last good sync", "what it is, and what to do"), rows)
+    below = [" ".join(part for part in (one.says, one.do, _progress(one)) if part) for one in found.stands]
+    say_table(("merchant", "state", "for", "last good sync"), rows, below)
 
 
 def _status_json(one: MerchantHealth) -> dict[str, Any]:
