@@ -272,7 +272,7 @@ class Route:
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
         jobs: what only this route can be asked in Dagster.
-        demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
+        demo: how it is shown on made-up merchants; None: it is not.
         open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
         progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`;
             `""` where nothing is under way.
