@@ -37,7 +37,10 @@ def _port_options(command: F) -> F:
     return command
 
 
-@click.command(help=f"Run stand-ins for {SYSTEMS} on loopback, in the foreground; all people are made up.")
+@click.command(
+    help=f"Run stand-ins for {SYSTEMS} on loopback, in the foreground; all people are made up.",
+    short_help="Run stand-ins for all systems on this machine.",
+)
 @_port_options
 @click.option(
     "--scenario",
@@ -60,7 +63,7 @@ def _sandbox_command(folder: Path, scenario: str) -> list[str]:
     return [sys.executable, "-m", "vs_st_pipeline.sandbox", "--scenario", scenario, "--data-dir", str(folder)]
 
 
-@click.command()
+@click.command(short_help="Show every route on made-up merchants.")
 @one_route_option
 def demo(name: str | None) -> None:
     """Show every route on made-up merchants: what is read and written, what people do meanwhile, what follows from it.

@@ -151,3 +151,7 @@ NOTED_MEANS: Final = {
     Noted.WAITING_RETRY: "was refused and is tried again with growing gaps",
 }
 MEANINGS: Final[dict[str, str]] = {str(word): says for word, says in (HELD_MEANS | NOTED_MEANS).items()}
+WORDS: Final = {
+    "held": {str(word): says for word, says in HELD_MEANS.items()},
+    "noted": {str(word): says for word, says in NOTED_MEANS.items()},
+}

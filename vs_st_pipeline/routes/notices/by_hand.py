@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
-from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import ledger, listing
 from vs_st_pipeline.routes.notices.account import claims, consents, pauses

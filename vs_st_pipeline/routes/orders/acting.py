@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import reading, stored
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.pipeline.own_commands import Told
-from vs_st_pipeline.pipeline.route import BadArguments
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.orders import (
     after_sent,

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.routes.notices import explain
 
 MERCHANT = cast(Any, SimpleNamespace(name="KapasKraft"))
