@@ -33,6 +33,7 @@ EVERYWHERE: Final = frozenset(
 """What counts as content beside a source that shows the rest itself."""
 
 _AT_ONCE: Final = 5_000
+_BYTES_AT_ONCE: Final = 33_554_432  # of their data: one post may be as long as a call, 1 MiB
 _KINDS: Final = {"Customer": "customers", "Product": "products", "Order": "orders", "Wishlist": "wishlists"}
 _HINTED: Final = {"customers": CUSTOMER, "orders": ORDER, "products": str(Kind.PRODUCT)}
 _PART_OF: Final = {"customers": "shop_addresses", "products": "shop_options", "orders": "shop_order_lines",
@@ -103,9 +104,12 @@ def apply(
 
 def _next(db: Db, after: tuple[datetime, int]) -> tuple[list[Post], tuple[datetime, int]]:
     rows = db.rows(
-        f"""select number, event, at_, signed, data from raw.shop_posts
-            where state = '{WAITING}' and (at_ > $at or (at_ = $at and number > $number))
-            order by at_, number limit {_AT_ONCE}""",
+        f"""select number, event, at_, signed, data from (
+                select *, sum(strlen(data)) over (order by at_, number) - strlen(data) as before from (
+                    select number, event, at_, signed, data from raw.shop_posts
+                    where state = '{WAITING}' and (at_ > $at or (at_ = $at and number > $number))
+                    order by at_, number limit {_AT_ONCE}))
+            where before < {_BYTES_AT_ONCE} order by at_, number""",
         {"at": max(after[0], datetime(1, 1, 2)), "number": after[1]},
     )
     posts = [Post(row[0], row[1], row[2], row[3], json.loads(row[4])) for row in rows]

@@ -263,6 +263,21 @@ def test_carts_and_wishes(site: Posting) -> None:
     assert site.one("select gone_at from staged.shop_wishlists") is None
 
 
+def test_long_posts_are_taken_a_few_at_once(site: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as may come weigh more than a machine has memory: each may be as long as a call."""
+    taken: list[int] = []
+    look_up = posted._look_up
+
+    def counted(db: Any, batch: Any) -> None:
+        taken.append(len(batch.posts))
+        look_up(db, batch)
+
+    monkeypatch.setattr(posted, "_look_up", counted)
+    monkeypatch.setattr(posted, "_BYTES_AT_ONCE", 1_500)
+    site.post(*(said("Search", T0 + place * MINUTE, search_string="x" * 1_000) for place in range(5)))
+    assert (taken, site.states()) == ([2, 2, 1], ["applied"] * 5)
+
+
 def test_what_other_posts_name_is_hinted_at_for_whoever_reads_it(site: Posting, tmp_path: Path) -> None:
     """4.4, R34: Vinoshipper is read by route `contacts` where that is on; a product cannot be asked for there."""
     site.post(said("Search", search_string="red"), all_events=False)
