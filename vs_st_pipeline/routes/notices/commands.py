@@ -141,7 +141,7 @@ def _baseline(run: Run, _typed: Typed) -> Told:
 
 def _resume(run: Run, typed: Typed) -> Told:
     resumed = by_hand.resume(run, typed["account"])
-    says = "goes on with the next sync" if resumed else "was not stopped"
+    says = "goes on with the next sync" if resumed else "was not stopped; its next list of templates is taken as it is"
     return Told({"account": typed["account"], "resumed": resumed}, [f"account {typed['account']} {says}"])
 
 

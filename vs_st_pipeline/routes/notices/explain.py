@@ -23,6 +23,7 @@ from vs_st_pipeline.routes.notices.meanings import MEANINGS
 Record = dict[str, Any]
 ARGUMENTS: Final = ("ORDER", "[STATUS]")
 NO_MESSAGE: Final = "no message: its notification is off, or it is not judged yet"
+_ORDER: Final = "* exclude (read_real)"  # which is by the machine's clock, and for us alone
 _JSON: Final = frozenset(("items", "ndr", "more", "evidence", "params", "buttons", "consent", "detail"))
 
 
@@ -61,7 +62,7 @@ def explain(run: Run, words: Sequence[str], at: datetime | None = None) -> Recor
             _check_status(status, statuses)
         return {
             "merchant": run.merchant.id, "route": run.route,
-            "order": _rows(db, "select * from staged.notice_orders where merchant_order = ?", [key])[0],
+            "order": _rows(db, f"select {_ORDER} from staged.notice_orders where merchant_order = ?", [key])[0],
             "recipient": next(iter(_rows(db, "select * from staged.recipients where merchant_order = ?", [key])), None),
             "consents": _consents(db, key),
             "statuses": [one for one in statuses if status in (None, one["status"])],
