@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BENCH_VENV := .venv-bench
 SCALE_VENV := .venv-scale
+DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
-CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof deploy setup.py
+CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof deploy docs/conf.py setup.py
 
 export DAGSTER_HOME ?= $(CURDIR)
 # Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check ui bench proof scale lock clean
+.PHONY: demo test check docs ui bench proof scale lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
@@ -26,6 +27,11 @@ check: $(VENV)/ready
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	@$(MAKE) --no-print-directory docs
+
+# The site of README and docs, with search, for a browser without a network: build/site/index.html. A warning is an error.
+docs: $(DOCS_VENV)/ready
+	@$(DOCS_VENV)/bin/python scripts/site.py
 
 ui: $(VENV)/ready
 	@$(BIN)/python scripts/ui.py
@@ -53,6 +59,12 @@ $(BENCH_VENV)/ready: benchmarks/requirements.lock
 	$(BENCH_VENV)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r $<
 	@touch $@
 
+# What builds the site has nothing in common with what runs; the pip of the first one fills it, which saves seconds.
+$(DOCS_VENV)/ready: docs/requirements.lock | $(VENV)/ready
+	$(PYTHON) -m venv --without-pip $(DOCS_VENV)
+	$(BIN)/python -m pip --python $(DOCS_VENV)/bin/python install --quiet --no-compile --require-hashes --only-binary :all: --no-deps -r $<
+	@touch $@
+
 # What several boxes need besides (docs/scale.md), and this project with it.
 $(SCALE_VENV)/ready: deploy/requirements.lock setup.py
 	$(PYTHON) -m venv $(SCALE_VENV)
@@ -65,4 +77,4 @@ lock:
 	$(PYTHON) scripts/lock.py
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) $(SCALE_VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) $(SCALE_VENV) $(DOCS_VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -55,6 +55,8 @@ setup(
         ],
         # The peers of `make bench`, in an environment of their own: .venv and `make test` never see it.
         "bench": ["dlt[duckdb]>=1,<2", "drt-core[duckdb]>=1.2,<2", "pyarrow>=18"],
+        # The site of the documents (`make docs`), in an environment of its own.
+        "docs": ["furo>=2025.12", "myst-parser>=5,<6", "sphinx>=9,<10"],
         # More than one box (docs/scale.md): Dagster's storage in PostgreSQL, runs on Celery workers by way of Redis.
         "scale": ["celery[redis]>=5.6,<6", "dagster-celery>=0.29,<1", "dagster-postgres>=0.29,<1"],
     },

@@ -20,7 +20,7 @@ from pathlib import Path
 
 DEFAULT = "sync"  # the lock of the route whose file is `warehouse.duckdb`; others are `<route>.lock`, `<route>.duckdb`
 SQLITE = (".sqlite-wal", ".sqlite-shm")
-NOT_COPIED = {"dagster", "pace", "tmp", "sandbox", "runs", "proof", "merchants", "accounts", "inbox.sqlite"}
+NOT_COPIED = {"dagster", "pace", "tmp", "tokens", "sandbox", "runs", "proof", "merchants", "accounts", "inbox.sqlite"}
 
 
 def back_up(data: Path, target: Path, wait: float) -> list[str]:

@@ -27,6 +27,7 @@ from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, BARRED, FORGOTTEN, du
 from vs_st_pipeline.domain.hints import OURS, WITHOUT_HINT, Call, Hint, HintState, Outcome
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.schema import STEPS
+from vs_st_pipeline.platform.newer import newer
 from vs_st_pipeline.platform.settings import environment
 
 FILE: Final = "inbox.sqlite"
@@ -138,12 +139,16 @@ class Inbox:
             with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        version = db.execute("pragma user_version").fetchone()[0]
+        if version > len(STEPS):
+            db.close()
+            raise newer(self.path, version, len(STEPS))
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
         db.execute(f"pragma wal_autocheckpoint = {_PAGES_IN_LOG}")
         db.execute("pragma secure_delete = on")
         db.execute("pragma foreign_keys = on")
-        if db.execute("pragma user_version").fetchone()[0] < len(STEPS):
+        if version < len(STEPS):
             db.execute("begin immediate")
             at = db.execute("pragma user_version").fetchone()[0]
             if at < len(STEPS):

@@ -26,6 +26,7 @@ from vs_st_pipeline.domain.errors import BadSettings, TryLater
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import Timeout, file_lock
+from vs_st_pipeline.platform.newer import newer
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.account import evidence
 from vs_st_pipeline.routes.notices.account.schema import STEPS
@@ -159,6 +160,10 @@ class AccountStore:
                 _on_disk(self.path.parent)
         db = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
         try:
+            version = db.execute("pragma user_version").fetchone()[0]
+            if version > len(STEPS):
+                db.close()
+                raise newer(self.path, version, len(STEPS))
             self._prepare(db)
         except sqlite3.DatabaseError as error:
             db.close()
