@@ -4,8 +4,7 @@ It has no partitions and no upstream assets: it is read from the merchants file 
 (`standing.json`), so that it is true even where the pipeline itself is broken.
 
 A tick logs it among its own events (`refreshed`), because a run of its own would cost seconds, and events that belong
-to
-no run are never deleted with one. Materializing the asset by hand does the same.
+to no run are never deleted with one. Materializing the asset by hand does the same.
 """
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
@@ -32,6 +31,7 @@ from dagster import (
     asset,
 )
 
+from vs_st_pipeline import __version__
 from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.domain.formats import humanize
@@ -40,6 +40,7 @@ from vs_st_pipeline.operations.fleet.health import AT_REST, BROKEN, FAILING, FIN
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
+VERSION = {"version of vs-st": __version__}
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
 MOST_NAMED = 5  # merchants with the same trouble that are named under what to do first
 QUIET = (FINE, *AT_REST)
@@ -93,6 +94,7 @@ CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
     group_name="fleet",
     description="All merchants: which are in trouble, since when, why, and what to do. Every tick refreshes it.",
     kinds={"python"},
+    metadata=VERSION,
     check_specs=[check.spec() for check in CHECKS],
 )
 def fleet_health() -> MaterializeResult:
@@ -136,7 +138,7 @@ def fleet_checks(found: Fleet) -> Iterator[AssetCheckEvaluation]:
 def _metadata(found: Fleet) -> dict[str, Any]:
     shown: dict[str, Any] = {"in short": found.sentence()}
     if found.unreadable is not None:
-        return shown
+        return shown | VERSION
     if bad := found.of(*TROUBLE):
         shown["what to do first"] = MetadataValue.md(_to_do(bad))
     shown["age of the last good sync"] = MetadataValue.md(_ages(found))
@@ -156,7 +158,7 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     if left := len(found.stands) - len(stands):
         fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
         shown["not in the table"] = f"and {left} more, of whom {fine} are fine"
-    return shown
+    return shown | VERSION
 
 
 def _to_do(bad: Sequence[MerchantHealth]) -> str:

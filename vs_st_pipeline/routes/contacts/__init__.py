@@ -12,6 +12,7 @@ from vs_st_pipeline.routes.contacts import (
     check,
     checks,
     commands,
+    demo,
     pages,
     report,
     setup,
@@ -52,8 +53,10 @@ ROUTE = Route(
     forget=commands.FORGET,
     setup=setup.SETUP,
     outcome=commands.outcome,
+    demo=demo.DEMO,
     count_stored=commands.count_stored,
     map_names=words.ATTRIBUTE_NAMES,
+    words=words.WORDS,
     # Writes that were sent, or were about to be, with no outcome known: a sync settles them by reading. Batches that
     # may still take effect, and contacts that we may have made.
     carried={"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"},

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import erasure
-from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, Forget, Person, Question, Reconcile, Retry
+from vs_st_pipeline.pipeline.route import Again, DryRun, Forget, Person, Question, Reconcile, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -82,7 +83,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     changes, held = tables.accepted_changes(run, run_id, limit=40), tables.held_contacts(run, limit=8)
     lines = []
     if len(changes):
-        lines += ["", f"{run.merchant.name}: accepted in the second sync"]
+        lines += ["", f"{run.merchant.name}: accepted"]
         for _, row in changes.iterrows():
             lines.append(
                 f"  {row['phone']}  {row['field']:22} {row['old'] or '(empty)'} -> {row['new'] or '(cleared)'}"

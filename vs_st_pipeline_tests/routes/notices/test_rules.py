@@ -38,7 +38,10 @@ PHONE, ORDER, UNIT, THIS = "+919810000001", "eshopbox:1", "shipment:eshopbox:9",
 STATUSES = status_map.read(OwnFile())
 WANTED = TemplateSettings(id="t1", params=(TemplateParam(variable="customer_name"),))
 TEMPLATE = Template("t1", "APPROVED", "UTILITY", "en", "TEXT", "Hi {{1}}", read_at=NOW)
-CLIENT = GupshupAccount.model_construct(id="client:kk", kind="client", templates={}, daily_recipients=1000)
+NUMBER = "+919810000099"
+CLIENT = GupshupAccount.model_construct(
+    id="client:kk", kind="client", number=NUMBER, templates={}, daily_recipients=1000
+)
 UNLIMITED = CLIENT.model_copy(update={"daily_recipients": None})
 KEYS = ("created", "packed", "on_the_way", "failed_delivery", "delivered")
 
@@ -134,7 +137,7 @@ def claimed(*ago: timedelta, known: bool = False, people: int = 0) -> Callable[[
 
 def house(**changes: Any) -> AccountNow:
     made = GupshupAccount.model_construct(
-        id="h", kind="house", templates={"packed": WANTED}, daily_recipients=None, charges_confirmed=None
+        id="h", kind="house", number=NUMBER, templates={"packed": WANTED}, daily_recipients=None, charges_confirmed=None
     )
     return account(account=made, **changes)
 
