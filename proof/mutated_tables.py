@@ -14,7 +14,7 @@ class Table:
         name: of the unit.
         path: of the module, from the project's root.
         names: its constants and functions whose rows are changed.
-        tests: that hold them, from `vs_st_pipeline_tests` on.
+        tests: that hold them, from `vs_st_pipeline_tests` on: files, or tests as pytest names them.
         ordered: those of the names whose rows are looked at in their order.
         equivalent: changes that are none, and why: whatever is given, the changed code answers the same.
     """
@@ -183,9 +183,19 @@ TABLES = (
     Table(
         "notices: answers to a reply (8.5)",
         "vs_st_pipeline/routes/notices/answering.py",
-        ("HOLDS", "wanted", "OF_SENDER_ALONE", "WITHIN", "FRESH", "PER_PHONE"),
-        ("routes/notices/test_unexpected.py",),
+        ("HOLDS", "wanted", "WITHIN", "FRESH", "PER_PHONE"),
+        (
+            "routes/notices/test_unexpected.py::test_what_holds_an_answer",
+            "routes/notices/test_unexpected.py::test_the_first_that_holds_an_answer_is_said",
+            "routes/notices/test_unexpected.py::test_what_is_answered_goes_by_the_rule_of_the_account",
+        ),
         ordered=("HOLDS",),
+    ),
+    Table(
+        "notices: whose sender may be somebody else (8.5)",
+        "vs_st_pipeline/routes/notices/answering.py",
+        ("OF_SENDER_ALONE",),
+        ("routes/notices/test_unexpected.py",),
     ),
     Table(
         "orders: rules of 5",
@@ -210,6 +220,11 @@ TABLES = (
         ),
         ("routes/orders/test_rules.py",),
         ordered=("RULES",),
+        equivalent={
+            "RULES unknown_value (2): after the next one": "an unknown method is no documented one",
+            "RULES unknown_value (3): after the next one": "an unknown payment status is no documented one",
+            "RULES unknown_value (4): after the next one": "an unknown fulfilment is no documented one",
+        },
     ),
     Table(
         "orders: faults of a body",

@@ -106,6 +106,8 @@ def test_what_a_fill_teaches(
         ("8", "5", LedgerEntry("7", None, "5"), "ours"),
         ("8", "Seven", LedgerEntry("SEVEN, and more"), "ours"),
         ("8", "9", LedgerEntry("7", None, "5"), "both"),
+        ("new", "abcdef", LedgerEntry("abcdef", "abc"), "both"),  # put there whole, which never came of ours
+        ("8", "--", LedgerEntry("--"), "ours"),
     ],
 )
 def test_which_side_has_moved(wanted: str, live: str, accepted: LedgerEntry | None, moved: str) -> None:

@@ -46,7 +46,19 @@ def test_7_4_any_other_code_means_nothing_more_and_is_counted(code: str | None) 
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [(1002, "1002"), ("1002", "1002"), (" 1002 ", "1002"), (True, None), (None, None), ("+91987", None), ("", None)],
+    [
+        (1002, "1002"),
+        ("1002", "1002"),
+        (" 1002 ", "1002"),
+        (True, None),
+        (None, None),
+        ("+91987", None),
+        ("", None),
+        ("123456789", "123456789"),
+        ("1234567890", None),
+        ("\uff11\uff10\uff10\uff12", None),
+        (1002.0, None),
+    ],
 )
 def test_a_code_is_text_or_a_number(value: object, code: str | None) -> None:
     assert code_of(value) == code

@@ -663,6 +663,11 @@ def test_c7_13_what_a_crm_does_not_show_stays_unknown_for_an_hour_and_is_sent_th
     assert settled(kept, unsubscribed(ago(days=9)), LIST, LATE) == (Outcome.REJECTED, "kept_unsubscribed", False)
 
 
+def test_c7_13_tries_of_another_consent_are_not_counted() -> None:
+    [one] = judge(consumer(offer("o2")), seen(), act(offer(), outcome=Outcome.NOT_DONE, tries=2)).subscriptions
+    assert one.tries == 1
+
+
 def test_c7_13_a_second_try_is_counted() -> None:
     one = offer(target=LIST)
     never = seen(standings={LIST: Standing(State.NEVER)})

@@ -21,6 +21,8 @@ DAY = date(2026, 3, 10)
         ("reattempt", ("reattempt", "ACTF001", None)),
         ("  ReAttempt !!", ("reattempt", "ACTF001", None)),
         ("\uff32\uff45\uff41\uff54\uff54\uff45\uff4d\uff50\uff54", ("reattempt", "ACTF001", None)),  # wide letters
+        ("\u200ereattempt\u200f", ("reattempt", "ACTF001", None)),  # marks of direction, which nobody sees
+        ("\x07reattempt\x00", ("reattempt", "ACTF001", None)),
         ("deliver\u00a0again.", ("reattempt", "ACTF001", None)),
         ("please reattempt", None),
         ("reattempt delivery", None),  # a button's title that is typed without the message (rulings 20)
@@ -86,9 +88,13 @@ def test_a_merchants_words_count_beside_the_houses() -> None:
         ("actions: {}\nrules: []", "version"),
         ("version: 2\nactions: {}\nrules: []", "line 1: version: expected 1"),
         ("version: 1\nactions:\n  a: {code: X1}\nrules: []", "line 3: code"),
+        ("version: 1\nactions:\n  a: {days: 1}\nrules: []", "line 3: a: `code` is missing"),
         ("version: 1\nactions:\n  a: {code: ACTF002}\nrules: []", "line 3: a: ACTF002 needs `days`"),
         ("version: 1\nactions:\n  a: {code: ACTF002, days: 8}\nrules: []", "line 3: days: expected 1 to 7"),
+        ("version: 1\nactions:\n  a: {code: ACTF002, days: 0}\nrules: []", "line 3: days: expected 1 to 7"),
         ("version: 1\nactions:\n  a: {code: ACTF001, days: 1}\nrules: []", "line 3: days"),
+        ("{base}  - {text: [x]}", "line 8: `action` is missing"),
+        ("{base}  - {date: false, action: day}", "line 8: date: expected true"),
         (
             "{base}  - {button: [x], action: cancle}",
             "line 8: action: expected one of: again, day, cancel; did you mean",
@@ -108,6 +114,12 @@ def test_a_bad_file_is_refused_with_its_line(text: str, says: str) -> None:
         parse(text.replace("{base}", _file()), "own.yaml")
     assert says in refused.value.message
     assert "own.yaml" in refused.value.message
+
+
+def test_a_new_date_is_a_week_ahead_at_most() -> None:
+    asked = parse("version: 1\nactions:\n  a: {code: ACTF002, days: 7}\nrules: []", "own.yaml").by_key("a", DAY)
+    assert asked is not None
+    assert asked.deferred == date(2026, 3, 17)
 
 
 def test_a_file_that_is_not_there_is_told_with_the_place_that_names_it(tmp_path: Path) -> None:

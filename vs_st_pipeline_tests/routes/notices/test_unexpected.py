@@ -88,6 +88,31 @@ def test_what_holds_an_answer(change: dict[str, Any], hold: tuple[str, bool] | N
     assert found == (None if hold is None else Hold(*hold))
 
 
+def test_the_first_that_holds_an_answer_is_said() -> None:
+    worst = replace(
+        OPEN, replied_at=NOW - timedelta(days=2), rehearsed=True, is_out=True, answered=True,
+        answers=("media",) * 3, charged_unconfirmed=True, quiet=True,
+    )  # fmt: skip
+    mended: tuple[dict[str, Any], ...] = (
+        {"replied_at": NOW - timedelta(hours=1)},
+        {"rehearsed": False},
+        {"is_out": False},
+        {"answered": False},
+        {"answers": ("too_late",) * 3},
+        {"answers": ()},
+        {"charged_unconfirmed": False},
+        {"quiet": False},
+    )
+    found = [held(worst)]
+    for change in mended:
+        worst = replace(worst, **change)
+        found.append(held(worst))
+    assert [None if hold is None else hold.reason for hold in found] == [
+        *("stale", "rehearsal", "opted_out", "answered_before", "kind_limit", "phone_limit"),
+        *("charges_not_confirmed", "quiet_hours", None),
+    ]
+
+
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 

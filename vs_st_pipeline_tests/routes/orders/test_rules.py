@@ -308,6 +308,7 @@ def test_o4_1_a_payment_status_that_no_page_lists_is_unknown(value: Any) -> None
 
 def test_o4_1_an_unknown_value_is_told_only_where_it_is_a_word() -> None:
     assert judged(made(paymentStatus="On Hold")).says == {"key": "paymentStatus", "value": "On Hold"}
+    assert judged(made(purchaseType="Allocation", orderDeliveryMethod="Drone")).says["key"] == "purchaseType"
     assert judged(made(paymentStatus="jane@example.com")).says == {"key": "paymentStatus", "value": "..."}
 
 
