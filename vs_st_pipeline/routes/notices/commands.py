@@ -141,7 +141,7 @@ def _baseline(run: Run, _typed: Typed) -> Told:
 
 def _resume(run: Run, typed: Typed) -> Told:
     resumed = by_hand.resume(run, typed["account"])
-    says = "goes on with the next sync" if resumed else "was not stopped"
+    says = "goes on with the next sync" if resumed else "was not stopped; its next list of templates is taken as it is"
     return Told({"account": typed["account"], "resumed": resumed}, [f"account {typed['account']} {says}"])
 
 
@@ -262,7 +262,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     for number, status, kind, state, text in rows[:MOST_SHOWN]:
         told = " ".join(str(text or "").split())
         lines.append(
-            f"  {number or '':12} {status or kind:16} {state if state != State.UNKNOWN else 'UNKNOWN':10} {told[:70]}"
+            f"  {number or '':12} {status or kind:16} {state if state != State.UNKNOWN else 'UNKNOWN':10} {told}"
         )
     lines += [f"  {order.partition(':')[2]:12} {action:16} {state}" for order, action, state in acts]
     return lines

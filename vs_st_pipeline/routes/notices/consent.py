@@ -9,6 +9,7 @@ Data flow: consent rows of the phone and account; the order's own flag and date 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,7 +57,7 @@ class Row:
             "at": self.at.isoformat(),
             "state": self.state,
             "merchant_order": self.merchant_order,
-            "evidence": self.evidence,
+            "evidence": json.loads(self.evidence),
         }
 
 

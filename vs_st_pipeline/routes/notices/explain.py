@@ -23,6 +23,7 @@ from vs_st_pipeline.routes.notices.meanings import MEANINGS
 Record = dict[str, Any]
 ARGUMENTS: Final = ("ORDER", "[STATUS]")
 NO_MESSAGE: Final = "no message: its notification is off, or it is not judged yet"
+_ORDER: Final = "* exclude (read_real)"  # which is by the machine's clock, and for us alone
 _JSON: Final = frozenset(("items", "ndr", "more", "evidence", "params", "buttons", "consent", "detail"))
 
 
@@ -78,7 +79,7 @@ def _check_status(status: str, reached: Sequence[Record]) -> None:
 
 
 def _order(db: Db, key: str) -> Record:
-    found = _rows(db, "select * from staged.notice_orders where merchant_order = ?", [key])[0]
+    found = _rows(db, f"select {_ORDER} from staged.notice_orders where merchant_order = ?", [key])[0]
     return {**found, "ndr": by_unit(found["ndr"])}
 
 

@@ -236,7 +236,9 @@ def run_shared(run: Run, desk: HintDesk) -> Report:
             store = AccountStore.of(run, account)
             with store.lock():
                 claimed = desk.claim(run)
-                answered = list(taking.keep(store, claimed, run=run))
+                taken = taking.keep(store, claimed, run=run)
+                report.noted.update(taken.noted)
+                answered = taken.answered
                 failpoint("callbacks kept")
                 hinting.tell(desk.inbox, answered)
                 desk.settle(claimed, Outcome.WRITTEN if answered else Outcome.UNCHANGED)

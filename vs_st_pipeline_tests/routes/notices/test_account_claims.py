@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.routes.notices import accounts_seen
 from vs_st_pipeline.routes.notices.account import claims, consents, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import MOVES, Claim, Claimed, Held, may_move
 from vs_st_pipeline.routes.notices.account.consents import Consent
@@ -141,6 +142,17 @@ def test_rulings_24_answers_count_in_no_cap(office: Office) -> None:
     office.claim(what)
     claims.settle(office.store(), "x_1", "accepted", now=office.at)
     assert made(office.claim(message(office.account, "one more"), cap=Cap(messages=1))).is_mine
+
+
+def test_7_1_two_merchants_with_the_same_order_ids_do_not_meet_in_an_account(office: Office) -> None:
+    """A workspace is a merchant's: its orders' ids are told apart by the merchant's, here as in the notice's id."""
+    first, second = (message(office.account, "shipment:eshopbox:7", merchant=one) for one in ("one", "two"))
+    assert first.notice_id != second.notice_id
+    assert made(office.claim(first)).is_mine
+    assert made(office.claim(second, "two")).is_mine
+    for merchant, own in (("one", first), ("two", second)):
+        told = accounts_seen.told(office.session(merchant), "eshopbox:shipment:eshopbox:7")
+        assert [one.notice_id for one in told] == [own.notice_id]
 
 
 def test_8_5_the_limits_of_answers_are_counted_with_the_claim(office: Office) -> None:

@@ -798,3 +798,12 @@ def test_a_file_that_another_process_holds_is_no_fault_of_ours(tmp_path: Path, m
     with office.store("two").write():
         report = targeted.run_shared(office.run(), HintDesk(office.inbox, name, "notices", records, "worker"))
     assert isinstance(report.error, TryLater)
+
+
+def test_3_4_what_nobody_can_read_is_counted_where_a_worker_takes_it(office: Office) -> None:
+    office.body(b"no JSON")
+    office.call("message", {"id": "r1"}, app="Other")
+    name = office.account.inbox_name
+    records = office.inbox.waiting([name], route="notices")
+    report = targeted.run_shared(office.run(), HintDesk(office.inbox, name, "notices", records, "worker"))
+    assert {word: count for word, count in report.noted.items() if count} == {"bad": 1, "foreign": 1}
