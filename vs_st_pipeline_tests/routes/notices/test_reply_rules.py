@@ -104,7 +104,7 @@ def test_a_merchants_words_count_beside_the_houses() -> None:
         ("{base}  - {date: true, action: again}", "line 8: date: a date needs an action with ACTF002"),
         ("{base}  - {text: [x], button: [y], action: again}", "exactly one of button, text and date"),
         ("{base}  - {action: again}", "exactly one of button, text and date"),
-        ("{base}  - {text: ['!'], action: again}", "line 8: nothing is left"),
+        ("{base}  - {text: ['!'], action: again}", "line 8: text: nothing is left"),
         ("{base}  - {text: [], action: again}", "line 8: text: expected at least one word"),
         ("{base}  - {test: [x], action: again}", "line 8: `test` is not a key that is known here; did you mean"),
     ],
