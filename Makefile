@@ -10,7 +10,7 @@ export DAGSTER_HOME ?= $(CURDIR)
 # Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check ui bench proof scale lock clean
+.PHONY: demo test check ui pictures bench proof scale lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
@@ -29,6 +29,10 @@ check: $(VENV)/ready
 
 ui: $(VENV)/ready
 	@$(BIN)/python scripts/ui.py
+
+# docs/pictures, taken from what `make ui` shows; needs Debian's chromium.
+pictures: $(VENV)/ready
+	@$(BIN)/python scripts/screenshots.py
 
 # Fails where a bar of benchmarks/bars.py is missed: QUICK=1 takes half an hour, BENCHES="landing tick" are those alone.
 bench: $(VENV)/ready $(BENCH_VENV)/ready
