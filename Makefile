@@ -3,29 +3,37 @@ PYTHON ?= python3
 VENV := .venv
 BENCH_VENV := .venv-bench
 SCALE_VENV := .venv-scale
+DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
-CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof setup.py
+CODE := vs_st_pipeline vs_st_pipeline_tests scripts benchmarks proof deploy docs/conf.py setup.py
 
 export DAGSTER_HOME ?= $(CURDIR)
 # Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check ui pictures bench proof scale lock clean
+.PHONY: demo test check code docs ui pictures bench proof scale lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
 
-# The tests are compiled once, while types are checked: else each of the four workers would do it for itself. A worker
-# that is done takes from the others: the longest stories stand last.
+# While types are checked, the other core compiles the tests, once (else each worker would do it for itself), and builds the
+# site. A worker that is done takes from the others: the longest stories stand last.
 test: $(VENV)/ready
-	@$(BIN)/pytest --collect-only -qq > /dev/null 2>&1 & $(MAKE) --no-print-directory check; ended=$$?; wait; exit $$ended
+	@($(BIN)/pytest --collect-only -qq > /dev/null 2>&1; $(MAKE) --no-print-directory docs) & beside=$$!; \
+	$(MAKE) --no-print-directory code; ended=$$?; wait $$beside && exit $$ended
 	$(BIN)/pytest -n 3 --dist worksteal
 
-check: $(VENV)/ready
+check: code docs
+
+code: $(VENV)/ready
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# The site of README and docs, with search, for a browser without a network: build/site/index.html. A warning is an error.
+docs: $(DOCS_VENV)/ready
+	@$(DOCS_VENV)/bin/python scripts/site.py
 
 ui: $(VENV)/ready
 	@$(BIN)/python scripts/ui.py
@@ -57,6 +65,12 @@ $(BENCH_VENV)/ready: benchmarks/requirements.lock
 	$(BENCH_VENV)/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r $<
 	@touch $@
 
+# What builds the site has nothing in common with what runs; the pip of the first one fills it, which saves seconds.
+$(DOCS_VENV)/ready: docs/requirements.lock | $(VENV)/ready
+	$(PYTHON) -m venv --without-pip $(DOCS_VENV)
+	$(BIN)/python -m pip --python $(DOCS_VENV)/bin/python install --quiet --no-compile --require-hashes --only-binary :all: --no-deps -r $<
+	@touch $@
+
 # What several boxes need besides (docs/scale.md), and this project with it.
 $(SCALE_VENV)/ready: deploy/requirements.lock setup.py
 	$(PYTHON) -m venv $(SCALE_VENV)
@@ -69,4 +83,4 @@ lock:
 	$(PYTHON) scripts/lock.py
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) $(SCALE_VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) $(SCALE_VENV) $(DOCS_VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

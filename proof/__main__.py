@@ -1,6 +1,6 @@
 """`make proof`: all proofs, or those named, unit by unit; what this state of the code has behind it is not done again.
 
-    python -m proof [NAME...] [--share I/N] [--minutes M] [--unit UNIT] [--again] [--fresh] [--report]
+    python -m proof [NAME...] [--share I/N] [--minutes M] [--unit UNIT] [--again] [--fresh] [--report | --page]
 
 The exit code is 1 where anything was found, now or before, else 0, also where `--minutes` left something to do.
 """
@@ -22,9 +22,11 @@ from proof import (
     distributed,
     kills,
     machine,
+    mutations,
     notices,
     once,
     orders,
+    page,
     receiver,
     slow,
     structure,
@@ -38,6 +40,7 @@ from proof.world import Finding, World
 MOST = 4000  # letters of a finding that are printed; all of it is in the file
 PROOFS: tuple[Proof, ...] = (
     slow.PROOF,
+    mutations.PROOF,
     kills.PROOF,
     once.PROOF,
     receiver.PROOF,
@@ -96,6 +99,9 @@ def main(arguments: list[str]) -> int:
     known = memory()
     if asked.fresh:
         known.forget()
+    if asked.page:
+        page.write(chosen, known)
+        return 0
     whole = {proof.name: proof.units() for proof in chosen}
     mine = whole if asked.report else {proof.name: proof.shared(asked.share) for proof in chosen}
     if asked.unit:
@@ -128,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--again", action="store_true", help="units that found something are done again")
     parser.add_argument("--fresh", action="store_true", help="forget what is done")
     parser.add_argument("--report", action="store_true", help="run nothing: print what all shares came to together")
+    parser.add_argument("--page", action="store_true", help="run nothing: write that into docs/proofs.md")
     return parser
 
 

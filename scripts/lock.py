@@ -14,7 +14,7 @@ SCALE = "deploy/requirements.lock"  # what it shares with the first has the vers
 
 
 def requirements() -> dict[str, list[str]]:
-    """What setup.py asks for by lock file: of the project, of the peers that `make bench` measures, of more boxes."""
+    """What setup.py asks for by lock file: of the project, of the peers of `make bench`, of the site, of more boxes."""
     told: dict[str, Any] = {}
     with patch("setuptools.setup", lambda **given: told.update(given)):
         runpy.run_path("setup.py")
@@ -22,6 +22,7 @@ def requirements() -> dict[str, list[str]]:
     return {
         OWN: [*wanted, *extras["dev"]],
         "benchmarks/requirements.lock": extras["bench"],
+        "docs/requirements.lock": extras["docs"],
         SCALE: [*wanted, *extras["scale"], "setuptools", "wheel"],  # the last two install this very project
     }
 

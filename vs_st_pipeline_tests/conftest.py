@@ -21,9 +21,11 @@ from vs_st_pipeline.routes.contacts import sync as pipeline
 from vs_st_pipeline.routes.contacts.identity import Linked
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
-from vs_st_pipeline_tests.support import long_tests, made_files, proved_quiet
+from vs_st_pipeline_tests.support import long_tests, made_files, proved_quiet, scratch
 from vs_st_pipeline_tests.support.fresh_plan import same_as_fresh, some_are_right
 from vs_st_pipeline_tests.support.story import Story
+
+scratch.use()
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` is looked at

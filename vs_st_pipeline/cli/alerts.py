@@ -15,7 +15,7 @@ from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.platform.settings.environment import ADDRESSES, alert_addresses
 
 
-@click.command()
+@click.command(short_help="Show who is told of trouble, and whether it arrives.")
 @click.option("--test", is_flag=True, help="Send a test message to every address; exit 1 if one does not take it.")
 @json_option
 def alerts(test: bool, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from vs_st_pipeline.cli.options import json_option, one_merchant, read_settings
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import clock, make_run, the_warehouse
+from vs_st_pipeline.cli.trouble import tell_error
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.own_commands import Told
 from vs_st_pipeline.pipeline.route import Route
@@ -19,7 +20,7 @@ from vs_st_pipeline.platform.settings.environment import settings_path
 from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant
 
 
-@click.command()
+@click.command(short_help="Register a merchant at its destination now.")
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant to register.")
 @json_option
 def connect(merchant_id: str, as_json: bool) -> None:
@@ -37,10 +38,11 @@ def connect(merchant_id: str, as_json: bool) -> None:
         if route.name in merchant.routes and route.registering is not None:
             clock()
             _say(route.registering.connect(make_run(merchant, route=route.name)), as_json)
-    raise click.UsageError(f"{merchant_id} has no route that is registered anywhere")
+    registered = ", ".join(route.name for route in _registering())
+    raise click.UsageError(f"{merchant_id} has no route that is registered anywhere, such as {registered}")
 
 
-@click.command()
+@click.command(short_help="Take a merchant out of its destination again.")
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant that leaves.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Remove the registration at once, and tell nobody.")
@@ -64,7 +66,7 @@ def disconnect(merchant_id: str, yes: bool, force: bool, as_json: bool) -> None:
             _say(registering.disconnect(make_run(leaving, route=route.name), force=force), as_json)
         if registering is not None and merchant is not None and route.name in (*merchant.routes, *merchant.paused):
             _say(registering.disconnect(make_run(merchant, route=route.name), force=force), as_json)
-    raise click.UsageError(f"{merchant_id} is registered nowhere")
+    raise click.UsageError(f"{merchant_id} is registered nowhere, so there is nothing to take out")
 
 
 def _registering() -> list[Route]:
@@ -86,5 +88,5 @@ def _say(told: Told, as_json: bool) -> None:
     else:
         say(*told.lines)
     if told.error is not None:
-        tell(f"vs-st: {told.error}")
+        tell_error(told.error)
     sys.exit(0 if told.well else 1)

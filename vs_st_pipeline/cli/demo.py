@@ -43,7 +43,10 @@ def _port_options(command: F) -> F:
     return command
 
 
-@click.command(help=f"Run stand-ins for {SYSTEMS} on loopback, in the foreground; all people are made up.")
+@click.command(
+    help=f"Run stand-ins for {SYSTEMS} on loopback, in the foreground; all people are made up.",
+    short_help="Run stand-ins for all systems on this machine.",
+)
 @_port_options
 @click.option(
     "--scenario",
@@ -62,7 +65,7 @@ def sandbox(scenario: str, **ports: int | None) -> None:
     os.execv(sys.executable, [*stage.sandbox_command(folder, scenario), *chosen])
 
 
-@click.command()
+@click.command(short_help="Show every route on made-up merchants.")
 @one_route_option
 @click.option("--verbose", is_flag=True, help="Also print each command and all that it says.")
 def demo(name: str | None, verbose: bool) -> None:

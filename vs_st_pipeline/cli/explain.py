@@ -17,7 +17,8 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_option, usable_route
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
-from vs_st_pipeline.pipeline.route import BadArguments, Question, Route
+from vs_st_pipeline.domain.errors import BadArguments
+from vs_st_pipeline.pipeline.route import Question, Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,7 +31,7 @@ def _record_arguments(of: Callable[[Route], Question | None]) -> Callable[[F], F
     return click.argument("words", nargs=-1, metavar=" | ".join(usages))
 
 
-@click.command()
+@click.command(short_help="Show where the values of a record came from.")
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose record it is.")
 @one_route_option
 @json_option
@@ -49,7 +50,7 @@ def why(merchant_id: str, name: str | None, as_json: bool, words: tuple[str, ...
     _print(why_of, answer, words, merchant, as_json)
 
 
-@click.command()
+@click.command(short_help="Show what has happened to a record.")
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose record it is.")
 @one_route_option
 @click.option(

@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from vs_st_pipeline import routes
+from vs_st_pipeline.cli.help import Sections
 from vs_st_pipeline.cli.options import json_option, route_option
 from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.hints import HintState
 from vs_st_pipeline.operations.settings import read_merchants
@@ -25,16 +27,7 @@ from vs_st_pipeline.platform.settings.forms import parse_duration
 _LARGEST = 2**63 - 1  # of a number of an entry
 
 
-class _Listing(click.Group):
-    """Takes everything for the list that does not begin with the name of another command."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=_Listing)
+@click.group(cls=Sections, usual="list", short_help="Show what came by webhooks, and what became of it.")
 def inbox() -> None:
     """Show what came by webhooks, newest first, and what became of it.
 
@@ -52,7 +45,7 @@ def _merchants(command: Any) -> Any:
 @route_option
 @click.option("--state", type=click.Choice([state.value for state in HintState]), help="Only these.")
 @click.option("--since", metavar="1h", help="Stored in this time.")
-@click.option("--limit", type=click.IntRange(0, 1_000_000), default=100, show_default=True)
+@click.option("--limit", type=WholeNumber(0, 1_000_000), default=100, show_default=True)
 @json_option
 def list_hints(
     ids: tuple[str, ...],
@@ -95,8 +88,8 @@ def _stored(merchants: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     return {} if merchant is None else way(make_run(merchant, route=names[0]))
 
 
-@inbox.command()
-@click.argument("number", metavar="ENTRY", type=click.IntRange(1, _LARGEST))
+@inbox.command(short_help="Show one entry, and what became of it.")
+@click.argument("number", metavar="ENTRY", type=WholeNumber(1, _LARGEST))
 @json_option
 def show(number: int, as_json: bool) -> None:
     """Show one entry: what is kept of the call, and what became of it for each route; phones are masked."""
@@ -114,7 +107,7 @@ def show(number: int, as_json: bool) -> None:
     say(*(f"  {_line(one)}" for one in told["hints"]))
 
 
-@inbox.command()
+@inbox.command(short_help="Let entries wait again, as if they had just come.")
 @click.argument("words", nargs=-1, metavar="[ENTRY]...")
 @click.option("--merchant", "ids", multiple=True, metavar="ID", help="All entries of these merchants, with --since.")
 @click.option("--since", metavar="1h", help="That were stored in this time.")
@@ -188,7 +181,10 @@ class _readable:  # noqa: N801  # it is used as a statement
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._found.close()
         if isinstance(error, sqlite3.Error):
-            raise InboxUnusable(f"the inbox {self._found.path} cannot be read: {error}") from None
+            raise InboxUnusable(
+                f"the inbox {self._found.path} cannot be read: {error}; if it is damaged, stop all processes, move it "
+                "away and start again: what waits in it, the next whole syncs read"
+            ) from None
 
 
 def _line(one: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ NOTHING_ELSE = f"Nothing else at {' or '.join(connector.title for connector in C
 NOT_CHANGED = f"Nothing at {' or '.join(connector.title for connector in CONNECTORS)} was changed."
 
 
-@click.command()
+@click.command(short_help="Remove all that is kept of a merchant that has left.")
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant that has left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also while something is under way that nobody will then bring to an end.")

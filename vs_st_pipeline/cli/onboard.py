@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_st_pipeline.cli import terminal
+from vs_st_pipeline.cli.help import Sections
+from vs_st_pipeline.cli.layout import colored_state
 from vs_st_pipeline.cli.options import json_option
-from vs_st_pipeline.cli.output import say, say_json, shown, tell
+from vs_st_pipeline.cli.output import say, say_json, say_table, tell
 from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.cli.sync import JOBS, clock, is_stopped, stop_soon, the_warehouse
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.operations.settings import fleet_rates
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
 from vs_st_pipeline.platform.settings.merchants import ID_FORM
@@ -29,7 +32,7 @@ MOST_NAMED = 5
 NO_ID = "an id is 1-63 of a-z, 0-9 and -, no - first, such as hillside-cellars"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Sections, invoke_without_command=True, short_help="Add merchants, one by one or from a table.")
 @click.option("--merchant", "merchant_id", metavar="ID", help="This merchant; of a table, this row.")
 @click.option("--from", "table", metavar="FILE", help="A table of merchants: .csv, .json or .yaml.")
 @click.option(
@@ -44,7 +47,7 @@ NO_ID = "an id is 1-63 of a-z, 0-9 and -, no - first, such as hillside-cellars"
 @click.option("--plan/--skip-plan", "plan", default=None, help="Make the dry run, or leave it out.")
 @click.option("--enable", is_flag=True, help="Switch each merchant on once all before is done.")
 @click.option("--first-sync", is_flag=True, help="Do the first sync at once, not with the schedule.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
+@click.option("--jobs", type=WholeNumber(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 @json_option
 @click.pass_context
 def onboard(
@@ -90,7 +93,7 @@ def onboard(
     sys.exit(0 if all(one.status == "complete" for one in results) else 1)
 
 
-@onboard.command()
+@onboard.command(short_help="Show how the onboarding of each merchant stands.")
 @click.option("--merchant", "merchant_id", metavar="ID", help="This merchant.")
 @json_option
 def status(merchant_id: str | None, as_json: bool) -> None:
@@ -101,7 +104,7 @@ def status(merchant_id: str | None, as_json: bool) -> None:
     file = read_standing(settings_path(os.environ), os.environ)
     results = onboarding_status(data_dir(os.environ), file, [merchant_id] if merchant_id else [])
     if merchant_id and not results:
-        raise click.UsageError(f"nothing is known of an onboarding of '{merchant_id}'")
+        raise click.UsageError(f"nothing is known of an onboarding of '{merchant_id}'; `vs-st onboard` begins one")
     if as_json:
         say_json({"merchants": [one.as_json() for one in results]})
     else:
@@ -151,9 +154,8 @@ def _place(options: Options, *, asks: bool) -> Place:
 
 def _say_step(merchant_id: str, step: str, result: StepResult) -> None:
     """Show a step as it ends, beside the questions."""
-    colors = terminal.has_colors(sys.stderr)
-    state = terminal.painted(f"{result.state:8}", terminal.COLORS.get(result.state), colors=colors)
-    terminal.write(sys.stderr, f"{state} {step:14} {shown(result.says)}")
+    blanks = " " * (9 - len(result.state))
+    tell((colored_state(result.state), f"{blanks}{step:14}  {result.says}"))
     if result.do and not result.goes_on:
         for line in result.do.split("\n"):
             tell(f"{'':8} {'':14} {line}")
@@ -174,10 +176,9 @@ def _say_end(result: RowResult) -> None:
 
 def _say_table(results: Sequence[RowResult]) -> None:
     """Say, on stdout, what came of all, and then what a person does about those that are not complete."""
-    colors = terminal.has_colors(sys.stdout)
-    rows = [(one.merchant, one.status, *_where(one)) for one in results]
+    rows = [(one.merchant, colored_state(one.status), *_where(one)) for one in results]
     if rows:
-        terminal.write(sys.stdout, *terminal.table(("merchant", "status", "step", "says"), rows, colors=colors))
+        say_table(("merchant", "status", "step", "says"), rows)
     missing = [
         (one.merchant, row["label"], row["type"])
         for one in results
@@ -186,7 +187,7 @@ def _say_table(results: Sequence[RowResult]) -> None:
     ]
     if missing:
         say("", "Custom fields that the accounts lack; make them exactly as they stand here, or leave them out:")
-        terminal.write(sys.stdout, *terminal.table(("merchant", "label", "type"), missing, colors=colors))
+        say_table(("merchant", "label", "type"), missing)
     for (step, do), names in _to_do(results).items():
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         say("", f"{step}, {', '.join(names[:MOST_NAMED])}{more}:", *(f"  {line}" for line in do.split("\n")))

@@ -280,7 +280,8 @@ def unknown_merchant(found: MerchantsFile, merchant_id: str) -> str:
     """Say that there is no such merchant, and which one may be meant."""
     near = difflib.get_close_matches(merchant_id, found.ids, n=3)
     meant = f"did you mean {' or '.join(near)}?" if near else "`vs-st merchants` lists those that there are"
-    return f"there is no merchant '{merchant_id}' in {found.path}; {meant}"
+    nameless = "".join(f"; and {bad.error.message}" for bad in found.bad if bad.id is None)
+    return f"there is no merchant '{merchant_id}' in {found.path}; {meant}{nameless}"
 
 
 def name_of_bad(bad: BadMerchant) -> str:

@@ -13,13 +13,16 @@ from typing import Any
 import click
 
 from vs_st_pipeline import routes
+from vs_st_pipeline.cli.help import Sections
 from vs_st_pipeline.cli.options import one_merchant, read_settings
-from vs_st_pipeline.cli.output import say, say_json, tell
+from vs_st_pipeline.cli.output import say, say_exactly, say_json
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import clock, make_run
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.cli.trouble import tell_error
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
+from vs_st_pipeline.domain.errors import BadArguments, BadSettings
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand
-from vs_st_pipeline.pipeline.route import BadArguments, Route
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.user import user_name
@@ -35,7 +38,7 @@ def groups_of(house: click.Group) -> Iterable[click.Group]:
     """
     for route in routes.ROUTES:
         if route.commands:
-            group = click.Group(route.name, help=f"What only route {route.name} can be asked.")
+            group = Sections(route.name, help=f"What only route {route.name} can be asked.", short_help=route.asked)
             for one in route.commands:
                 command = _own(route, one) if isinstance(one, OwnCommand) else _other_name(house, one)
                 _group_for(group, one.name).add_command(command)
@@ -49,7 +52,8 @@ def _group_for(group: click.Group, name: str) -> click.Group:
         return group
     within = group.commands.get(first)
     if within is None:
-        within = click.Group(first, help=f"What can be asked about {first}.")
+        says = f"What can be asked about {first}."
+        within = Sections(first, help=says, short_help=says)
         group.add_command(within)
     assert isinstance(within, click.Group)
     return within
@@ -68,16 +72,18 @@ def _own(route: Route, one: OwnCommand) -> click.Command:
                 )
                 of_route = _run_of(route, one, merchant)
                 if one.asks is not None:
-                    confirm(one.asks(of_route, typed), yes)
+                    confirm(one.asks(of_route, typed), yes, needed=one.needs_yes)
                 told = one.do(of_route, typed)
         except BadArguments as error:
             raise click.UsageError(str(error)) from None
         if as_json:
             say_json(told.json)
+        elif told.exact:
+            say_exactly(*told.lines)
         else:
             say(*told.lines)
         if told.error is not None:
-            tell(f"vs-st: {told.error}")
+            tell_error(told.error)
         sys.exit(0 if told.well else 1)
 
     params = [
@@ -92,7 +98,8 @@ def _own(route: Route, one: OwnCommand) -> click.Command:
                        required=True)
         for word in one.arguments
     ]  # fmt: skip
-    return click.Command(one.name.rpartition(" ")[2], callback=run, params=params, help=one.says)
+    says = f"{one.says} {one.more}".rstrip()
+    return click.Command(one.name.rpartition(" ")[2], callback=run, params=params, help=says, short_help=one.says)
 
 
 def _who(one: OwnCommand) -> list[click.Parameter]:
@@ -112,7 +119,8 @@ def _run_of(route: Route, one: OwnCommand, merchant: Merchant) -> Run:
     if fault := merchant.faults.get(route.name):
         raise fault
     if route.name not in {*merchant.routes, *merchant.paused, *merchant.off}:
-        raise click.UsageError(f"{merchant.id} does not have route {route.name}")
+        needs = ", ".join(" or ".join(sorted(one)) for one in route.needs)
+        raise click.UsageError(f"{merchant.id} does not have route {route.name}; an entry that has it names {needs}")
     if one.acts:
         _refuse_at_rest(merchant, route.name)
     return make_run(merchant, route=route.name, who=f"cli:{user_name()}")
@@ -130,16 +138,19 @@ def _named(route: Route, typed: dict[str, Any]) -> list[Merchant]:
 
 def _of_account(route: Route, account: str) -> Merchant:
     """Return a merchant that sends by an account; which one of several does not matter."""
+    known: dict[str, None] = {}
     for merchant in read_settings().merchants:
-        if account in route.accounts(merchant):
+        if account in (own := route.accounts(merchant)):
             return merchant
-    raise click.UsageError(f"no merchant of the file has an account {account}")
+        known.update(dict.fromkeys(own))
+    there = f"there are {', '.join(known)}" if known else "there are none"
+    raise click.UsageError(f"no merchant of the file has an account '{account}'; {there}")
 
 
 def _option(option: Option) -> click.Option:
     takes: dict[str, Any] = {"metavar": option.takes} if option.takes else {"is_flag": True}
     if option.whole:
-        takes["type"] = click.IntRange(min=1)
+        takes["type"] = WholeNumber(min=1)
     if option.usual is not None:
         takes |= {"default": option.usual, "show_default": True}
     if option.many:
@@ -172,4 +183,5 @@ def _other_name(house: click.Group, one: OtherName) -> click.Command:
 
     asked = [param for param in found.params if param.name not in one.given]
     says = f"{found.help}\n\nAnother name of `vs-st {' '.join(one.of)}` for this route."
-    return click.Command(one.name, callback=run, params=asked, help=says)
+    short = f"As `vs-st {' '.join(one.of)}`, of this route."
+    return click.Command(one.name, callback=run, params=asked, help=says, short_help=short)

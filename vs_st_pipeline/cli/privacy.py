@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from vs_st_pipeline import routes
+from vs_st_pipeline.cli.layout import headed
 from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_option, usable_route
-from vs_st_pipeline.cli.output import is_terminal, say, say_json, tell
+from vs_st_pipeline.cli.output import is_terminal, say, say_json, say_table, tell
 from vs_st_pipeline.cli.sync import clock, make_run, sync_lines
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.domain.report import OK
@@ -24,7 +24,7 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import at_rest, faults_of, paused_of, routes_of
 
 
-@click.command()
+@click.command(short_help="Erase a person from all that is kept, for good.")
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="Whose customer or contact it is.")
 @click.option("--customer", metavar="C", help="The customer's id, instead of a phone or an e-mail.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -86,7 +86,9 @@ NOBODY_KNOWS = "no route of this merchant can look for a person by that; give th
 
 def _person(who: str | None, customer: str | None) -> Person:
     if (who is None) == (customer is None):
-        raise click.UsageError("Missing argument 'PHONE'." if who is None else "give a phone, an e-mail or --customer")
+        raise click.UsageError(
+            "Missing argument 'PHONE'." if who is None else "give one of a phone, an e-mail or --customer"
+        )
     if customer is not None:
         return Person(customer=customer)
     return Person(email=who) if who and "@" in who else Person(phone=who)
@@ -142,7 +144,8 @@ def _say_forgotten(
     by_hand = [(route.name, line) for route, way in erased for line in (*way.elsewhere, *there[route.name])]
     if several:
         rows = [(route.name, _told(way, found[route.name])) for route, way in erased]
-        say(*_table("erased, also from the file itself, and kept out from now on", rows), "")
+        say_table(("route", "erased, also from the file itself, and kept out from now on"), rows)
+        say("")
     for route, way in erased if not several else ():
         counts = found[route.name]
         if any(counts[one] for one in way.counts):
@@ -153,18 +156,14 @@ def _say_forgotten(
         if unsettled := found[route.name].get("unsettled_writes"):
             say(f"{unsettled} writes had no outcome yet; no later sync will ask for it.")
     if several and by_hand:
-        say(*_table("what a person must erase elsewhere", by_hand), "")
+        say_table(("route", "what a person must erase elsewhere"), by_hand)
+        say("")
     else:
         say(*dict.fromkeys(line for _, line in by_hand))
     say("Backups of the data folder still hold what was erased. So may Dagster's run history: ids, no names.")
 
 
-def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
-    width = max(len(name) for name, _ in [("route", ""), *rows])
-    return [f"{name:{width}}  {text}" for name, text in [("route", title), *rows]]
-
-
-@click.command()
+@click.command(short_help="Start a merchant's file over from its systems.")
 @click.option("--merchant", "merchant_id", required=True, metavar="ID", help="The merchant whose file is started over.")
 @one_route_option
 @click.option("--yes", is_flag=True, help="Go on also where the old file cannot be read.")
@@ -203,7 +202,7 @@ def rebuild(merchant_id: str, name: str | None, yes: bool, as_json: bool) -> Non
         aside = str(rebuilt.set_aside) if rebuilt.set_aside else None
         say_json({"merchants": [report.as_json()], "set_aside": aside, "unsettled_writes": rebuilt.unsettled})
     else:
-        say(*sync_lines(report, merchant_id))
+        say(*headed(sync_lines(report, merchant_id)))
     sys.exit(0 if report.status == OK else 1)
 
 
@@ -231,8 +230,11 @@ def _told(way: Forget, found: dict[str, int], route: str = "") -> str:
     return f"{told} of route {route}" if route else told
 
 
-def confirm(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool, *, needed: bool = True) -> None:
     """Ask before what cannot be undone; where nobody can be asked, `--yes` has to say it.
+
+    Args:
+        needed: if false, nothing is said where nobody can be asked.
 
     Raises:
         click.UsageError: there is no terminal, and no `--yes`.
@@ -241,5 +243,8 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not (is_terminal(sys.stdin) and os.isatty(2)):
+        if not needed:
+            return
         raise click.UsageError(f"{question}; there is no terminal to ask at, so say --yes")
-    click.confirm(f"{question}. Go on?", abort=True, err=True)
+    tell(*f"{question}.".split("\n"))
+    click.confirm("Go on?", abort=True, err=True)

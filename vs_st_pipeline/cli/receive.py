@@ -8,14 +8,15 @@ import os
 import click
 
 from vs_st_pipeline.cli.output import say, tell
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
 
 
-@click.command()
+@click.command(short_help="Take webhook calls; runs until it is stopped.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8088, show_default=True, help="0: any free port.")
-@click.option("--fd", type=click.IntRange(0), help="A listening socket by its number, such as systemd hands over.")
-@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="How many take calls.")
-@click.option("--metrics-port", type=click.IntRange(1, 65_535), help="Tell Prometheus figures on 127.0.0.1.")
+@click.option("--port", type=WholeNumber(0, 65_535), default=8088, show_default=True, help="0: any free port.")
+@click.option("--fd", type=WholeNumber(0), help="A listening socket by its number, such as systemd hands over.")
+@click.option("--processes", type=WholeNumber(1, 64), default=1, show_default=True, help="How many take calls.")
+@click.option("--metrics-port", type=WholeNumber(1, 65_535), help="Tell Prometheus figures on 127.0.0.1.")
 @click.option("--json", "as_json", is_flag=True, help="Print host, port and pid on one line as soon as it listens.")
 def receive(host: str, port: int, fd: int | None, processes: int, metrics_port: int | None, as_json: bool) -> None:
     """Take webhook calls of all merchants, and store them before they are answered.

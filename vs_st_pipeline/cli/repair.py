@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vs_st_pipeline import routes
+from vs_st_pipeline.cli.layout import headed
 from vs_st_pipeline.cli.options import (
     Pair,
     json_option,
@@ -20,8 +21,10 @@ from vs_st_pipeline.cli.options import (
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import JOBS, for_each, make_run, sync_lines
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.report import OK, Report
-from vs_st_pipeline.pipeline.route import Again, BadArguments, Retry, Route
+from vs_st_pipeline.pipeline.route import Again, Retry, Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.user import user_name
 from vs_st_pipeline.routes import has_route
@@ -29,14 +32,14 @@ from vs_st_pipeline.routes import has_route
 _USAGES = dict.fromkeys(route.retry.usage for route in routes.ROUTES if route.retry)
 
 
-@click.command(options_metavar=f"[OPTIONS] {' | '.join(_USAGES)}")
+@click.command(options_metavar=f"[OPTIONS] {' | '.join(_USAGES)}", short_help="Try again now what was refused.")
 @merchant_options
 @one_route_option
 @click.option("--code", metavar="CODE", help="All that were refused with this code, where the route asks first.")
 @click.option("--drop", is_flag=True, help="Give these up for good, where the route knows it.")
 @click.option("--yes", is_flag=True, help="Do not ask, where the route asks first.")
 @json_option
-@click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
+@click.option("--jobs", type=WholeNumber(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 def retry(
     ids: tuple[str, ...],
     more_ids: tuple[str, ...],
@@ -53,6 +56,7 @@ def retry(
     A merchant with nothing that waits is not called. Prints what `vs-st sync` prints.
     """
     words, more_ids = _words_behind_ids(more_ids, _routes_meant(ids, name))
+    _refuse_what_is_neither(ids, more_ids)
     pairs = select_one_route(ids, more_ids, every, name, lambda route: route.retry, "retry")
     if len(found_routes := list(dict.fromkeys(pair.route for pair in pairs))) > 1:  # it never spans routes (R29)
         there = ", ".join(route.name for route in found_routes)
@@ -63,7 +67,7 @@ def retry(
     retry_of = found_routes[0].retry
     assert retry_of is not None
     again = Again(words, code, drop)
-    _refuse_what_it_does_not_know(retry_of, again, every)
+    _refuse_what_it_does_not_know(found_routes[0].name, retry_of, again, every)
     if retry_of.find is not None:
         for pair in pairs:
             if pair.merchant is not None and pair.fault is None:
@@ -92,7 +96,7 @@ def retry(
             whose = retry_of.nothing[bool(words)]
             say(f"{merchant_id}: {whose}, so nothing was tried and no system was called")
         for report in reports:
-            say(*sync_lines(report, report.merchant))
+            say(*headed(sync_lines(report, report.merchant)))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
@@ -123,35 +127,53 @@ def _words_behind_ids(words: tuple[str, ...], meant: Sequence[Retry]) -> tuple[t
     return words[first:], words[:first]
 
 
-def _refuse_what_it_does_not_know(retry_of: Retry, again: Again, every: bool) -> None:
+def _refuse_what_is_neither(ids: tuple[str, ...], more_ids: tuple[str, ...]) -> None:
+    """Refuse a word behind the merchants that is neither a merchant nor what a route would take for a record."""
+    found = read_settings()
+    named = [merchant for one in ids if (merchant := found.get(one)) is not None]
+    for word in more_ids if named else ():
+        if found.get(word) is None and not found.bad_of(word):
+            whose = " and ".join(merchant.id for merchant in named)
+            taken = " | ".join(
+                route.retry.usage
+                for route in routes.ROUTES
+                if route.retry and any(has_route(one, route) for one in named)
+            )
+            raise click.UsageError(
+                f"'{word}' is no merchant of {found.path}, and no record that can be tried again of {whose}"
+                + (f": give {taken}" if taken else "")
+            )
+
+
+def _refuse_what_it_does_not_know(name: str, retry_of: Retry, again: Again, every: bool) -> None:
     if retry_of.most is not None and len(again.records) > retry_of.most:
         raise click.UsageError(f"more words than a record has here: {retry_of.usage}")
     if not all(retry_of.takes(word) for word in again.records):
         raise click.UsageError(f"what was given last names no record here: {retry_of.usage}")
     if again.drop and not retry_of.can_drop:
-        raise click.UsageError("this route has no --drop")
+        raise click.UsageError(f"route {name} has no --drop: leave it out")
     if retry_of.find is None:
         if again.code is not None:
-            raise click.UsageError("this route has no --code")
+            raise click.UsageError(f"route {name} has no --code: leave it out, and all that waits is tried again")
         return
     if every:
-        raise click.UsageError("this route tries again what is named, never all merchants: give --merchant ID...")
+        raise click.UsageError(f"route {name} tries again what is named, never all merchants: give --merchant ID...")
     if bool(again.records) == (again.code is not None):
         raise click.UsageError(f"say what to try again: {retry_of.usage} or --code CODE")
 
 
-@click.command()
+@click.command(short_help="Compare a destination with what it has accepted.")
 @merchant_options
 @one_route_option
 @json_option
 @click.option(
     "--sample",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="N",
     help="About N records, chosen evenly at random and the same all day, by one request each; all of them where a "
     "listing of all is no dearer.",
 )
-@click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
+@click.option("--jobs", type=WholeNumber(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 def reconcile(
     ids: tuple[str, ...],
     more_ids: tuple[str, ...],
@@ -183,5 +205,5 @@ def reconcile(
         say_json({"merchants": [one_found.as_json() for one_found in found]})
     else:
         for one_found in found:
-            say(*one_found.lines())
+            say(*headed(one_found.lines()))
     sys.exit(0 if all(one_found.status == OK and one_found.agrees for one_found in found) else 1)

@@ -14,12 +14,13 @@ import click
 import msgspec
 
 from vs_st_pipeline import routes
+from vs_st_pipeline.cli.layout import colored_state, headed
 from vs_st_pipeline.cli.options import Pair, json_option, merchant_options, route_option, select, settings_json, warn_of
-from vs_st_pipeline.cli.output import say, say_json
+from vs_st_pipeline.cli.output import is_terminal, say, say_json, say_table
 from vs_st_pipeline.cli.sync import JOBS, make_run
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
-from vs_st_pipeline.operations.fleet.health import MerchantHealth
+from vs_st_pipeline.operations.fleet.health import Fleet, MerchantHealth
 from vs_st_pipeline.operations.settings import taken
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.operations.webhooks.doubts import WebhooksChecked, check_webhooks
@@ -30,7 +31,7 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes import at_rest
 
 
-@click.command()
+@click.command(short_help="Check keys and settings, and name what is doubtful.")
 @merchant_options
 @route_option
 @json_option
@@ -64,7 +65,7 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
         say_json({"merchants": rows, "field_map": for_maps, "settings": settings})
     else:
         for number, (pair, checked) in enumerate(zip(pairs, found, strict=True)):
-            say(*checked.lines(pair.name))
+            say(*headed(checked.lines(pair.name)))
             say(*(f"  {calls.line()}" for calls in (webhooks[number].calls if number in webhooks else [])))
         if for_maps["from"]:  # else none of the routes has a field map
             say("", "Names that a field map may use:")
@@ -103,7 +104,7 @@ def _faults_at_rest(merchant: Merchant) -> list[str]:
     return [f"{name} is {states[name]}; before it can go on: {fault.message}" for name, fault in faults.items()]
 
 
-@click.command()
+@click.command(short_help="Show how each merchant and route stands, and what to do.")
 @route_option
 @json_option
 def merchants(names: tuple[str, ...], as_json: bool) -> None:
@@ -120,13 +121,31 @@ def merchants(names: tuple[str, ...], as_json: bool) -> None:
         off = [{"merchant": one, "route": route} for one, route in _registered_and_off(found.stands)]
         say_json({"merchants": rows, "settings": settings, **({"registered_route_off": off} if off else {})})
     else:
+        _say_merchants(found)
+        say(*(f"{merchant}, {route}: registered, route off" for merchant, route in _registered_and_off(found.stands)))
+        say("", found.sentence())
+    sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
+
+
+def _say_merchants(found: Fleet) -> None:
+    """Say a line for each merchant and route; at a terminal with a column for each part of it."""
+    if not is_terminal(sys.stdout):
         width = max((len(one.label) for one in found.stands), default=0)
         for one in found.stands:
             progress = _progress(one)
             say(f"{one.label:{width}}  {_status_text(one, found.at)}{f'; {progress}' if progress else ''}")
-        say(*(f"{merchant}, {route}: registered, route off" for merchant, route in _registered_and_off(found.stands)))
-        say("", found.sentence())
-    sys.exit(2 if any(one.defaulted for one in found.misunderstood) else 0)
+        return
+    rows = [
+        (
+            one.label,
+            colored_state("disabled" if one.state == health.OFF else one.in_words),
+            humanize(found.at - one.since) if one.since and one.state != health.FINE else "",
+            f"{humanize(one.age)} ago" if one.age is not None else "",
+        )
+        for one in found.stands
+    ]
+    below = [" ".join(part for part in (one.says, one.do, _progress(one)) if part) for one in found.stands]
+    say_table(("merchant", "state", "for", "last good sync"), rows, below)
 
 
 def _status_json(one: MerchantHealth) -> dict[str, Any]:

@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 
 import click
 
+from vs_st_pipeline.cli.layout import headed
 from vs_st_pipeline.cli.options import Pair, json_option, merchant_options, route_option, select
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.progress import Progress
+from vs_st_pipeline.cli.trouble import to_do
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.operations.settings import fleet_rates
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
@@ -30,16 +33,16 @@ T = TypeVar("T")
 Rows = dict[str, Any]
 
 
-@click.command()
+@click.command(short_help="Bring every destination up to date: the main job.")
 @merchant_options
 @route_option
 @json_option
 @click.option("--full", is_flag=True, help="Read everything again.")
 @click.option("--allow-unsafe", is_flag=True, help="Let a sync pass once that the brake has refused.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
+@click.option("--jobs", type=WholeNumber(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 @click.option(
     "--budget",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="About so many requests to each source per merchant; what can wait is left for the next syncs.",
 )
 @click.option("--verbose", is_flag=True, help="Also print how often each call was made.")
@@ -85,7 +88,7 @@ def sync(
         say_json({"merchants": [report.as_json() for report in reports]})
     else:
         for pair, report in zip(pairs, reports, strict=True):
-            say(*sync_lines(report, pair.name, verbose))
+            say(*headed(sync_lines(report, pair.name, verbose)))
     sys.exit(0 if all(report.status == OK for report in reports) else 1)
 
 
@@ -113,11 +116,11 @@ def _refuse_for_several_routes(pairs: Sequence[Pair], option: str) -> None:
             raise click.UsageError(f"{pair.merchant_id} has the routes {there}: {option} needs --route NAME")
 
 
-@click.command()
+@click.command(short_help="Show what a sync would write; writes nothing anywhere.")
 @merchant_options
 @route_option
 @json_option
-@click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
+@click.option("--jobs", type=WholeNumber(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 def plan(
     ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: tuple[str, ...], as_json: bool, jobs: int
 ) -> None:
@@ -135,7 +138,7 @@ def plan(
         say_json({"merchants": [_plan_json(report, rows) for report, rows in plans]})
     else:
         for pair, (report, rows) in zip(pairs, plans, strict=True):
-            say(*pair.route.dry_run.lines(report, rows, pair.name))
+            say(*headed(pair.route.dry_run.lines(report, rows, pair.name)))
     sys.exit(0 if all(report.status == OK for report, _ in plans) else 1)
 
 
@@ -234,7 +237,10 @@ def for_each(
 
 def sync_lines(report: Report, name: str, verbose: bool = False) -> list[str]:
     """Return what a sync did, in a few lines; the first begins with how the merchant is named."""
-    lines = [f"{name}: {report.ended}", *report.lines()]
+    lines = [f"{name}: {report.ended}"]
+    if report.error is not None and (what := to_do(report.error)):
+        lines.append(f"  to do    {what}")
+    lines += report.lines()
     lines += [f"  unseen   {sentence}" for sentence in report.unseen]
     calls = report.calls_by_name()
     lines.append(f"  calls    {sum(calls.values())} in {report.seconds:.1f} s")

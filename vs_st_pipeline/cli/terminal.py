@@ -1,66 +1,22 @@
-"""Asks a person at a terminal, and shows tables and colors where the terminal has them.
+"""Asks a person at a terminal.
 
-Questions go to stderr, so that stdout holds results alone. What is typed unseen is shown nowhere. Colors are left out
-where `NO_COLOR` is set, where TERM says that there are none, and where nobody looks.
+Questions go to stderr, so that stdout holds results alone. What is typed unseen is shown nowhere.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TextIO
+from typing import Any
 
 import click
 
-from vs_st_pipeline.cli.output import is_terminal, shown, tell
-
-GREEN, YELLOW, RED, DIM, BOLD = "green", "yellow", "red", "bright_black", "bold"
-COLORS: Final = {
-    "complete": GREEN, "done": GREEN, "waiting": YELLOW, "skipped": DIM, "failed": RED, "not_reached": DIM,
-}  # fmt: skip
+from vs_st_pipeline.cli.output import is_terminal, shown, tell, tell_table
 
 
 def can_ask() -> bool:
     """Say whether a person sits there: both what is typed and what is asked go through a terminal."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
-
-
-def has_colors(stream: TextIO | None) -> bool:
-    """Say whether colors show on this stream."""
-    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def painted(text: str, color: str | None, *, colors: bool) -> str:
-    """Return a text that acts on no terminal but by its color."""
-    safe = shown(text)
-    if not colors or color is None:
-        return safe
-    return click.style(safe, bold=True) if color == BOLD else click.style(safe, fg=color)
-
-
-def table(names: Sequence[str], rows: Sequence[Sequence[str]], *, colors: bool = False) -> list[str]:
-    """Return the lines of a table; a cell that is a state has its color."""
-    cells = [[shown(cell) for cell in row] for row in (names, *rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(names))]
-    lines = []
-    for number, row in enumerate(cells):
-        parts = []
-        for place, cell in enumerate(row):
-            color = BOLD if number == 0 else COLORS.get(cell)
-            gap = "" if place == len(row) - 1 else " " * (widths[place] - len(cell))
-            parts.append(painted(cell, color, colors=colors) + gap)
-        lines.append("  ".join(parts).rstrip())
-    return lines
-
-
-def write(stream: TextIO, *lines: str) -> None:
-    """Write lines that were made safe and painted here."""
-    try:
-        stream.write("".join(f"{line}\n" for line in lines))
-        stream.flush()
-    except (OSError, ValueError):
-        tell("what was to be shown could not be written")
 
 
 class Terminal:
@@ -86,7 +42,7 @@ class Terminal:
 
     def show_table(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show a table beside the questions."""
-        write(sys.stderr, *(f"  {line}" for line in table(names, rows, colors=has_colors(sys.stderr))))
+        tell_table(names, rows)
 
 
 def _typed(ask: Callable[..., Any], question: str, **options: Any) -> Any:

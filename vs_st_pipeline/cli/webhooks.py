@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vs_st_pipeline.cli.chosen import Chosen, choose
+from vs_st_pipeline.cli.help import Sections
+from vs_st_pipeline.cli.layout import headed
 from vs_st_pipeline.cli.options import json_option, merchant_options
-from vs_st_pipeline.cli.output import is_terminal, say, say_json, tell
+from vs_st_pipeline.cli.output import is_terminal, say, say_exactly, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import JOBS, clock, make_run
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.report import OK
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+@click.group(cls=Sections, short_help="Register, list, test, rotate and remove webhooks.")
 def webhooks() -> None:
     """Register, list, test, rotate and remove the webhooks by which the systems call us."""
 
@@ -62,9 +65,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         command(_Asked(ids, more_ids, every, jobs, as_json), **more)
 
-    jobs = click.option(
-        "--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once."
-    )
+    jobs = click.option("--jobs", type=WholeNumber(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
     return jobs(merchant_options(json_option(run)))
 
 
@@ -86,7 +87,7 @@ def _system_option(says: str) -> Callable[[F], F]:
     return click.option("--system", "systems", multiple=True, metavar="NAME", callback=_known_systems, help=says)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Register what is missing, and put right what is changed.")
 @_common
 @_moved_from
 @_system_option("Only at this system.")
@@ -121,7 +122,7 @@ def _account_option(says: str) -> Callable[[F], F]:
     return click.option("--account", "accounts", multiple=True, metavar="ID", help=says)
 
 
-@webhooks.command("list")
+@webhooks.command("list", short_help="List our webhooks as they are registered.")
 @_common
 @_moved_from
 @_account_option("The URL of this account, which several merchants share, in place of merchants.")
@@ -163,7 +164,7 @@ def list_(
     sys.exit(0 if could else 1)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Post to our own URLs, and look whether it is stored.")
 @_common
 @_system_option("Also this system's URL, whatever was seen: somebody may have registered it by hand.")
 def test(
@@ -180,7 +181,7 @@ def test(
     _end(tested, asked.as_json)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Remove our webhooks.")
 @_common
 @_moved_from
 @click.option("--id", "hook_id", metavar="ID", help="This one alone, whosever it is; asks first.")
@@ -204,7 +205,7 @@ def remove(
     return _end(_for_each(chosen, 1, lambda run: registering.remove_one(run, site, hook_id)), asked.as_json)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Give hook URLs new tokens.")
 @_common
 @_system_option("Only this system's token.")
 @_account_option("The token of this account, which several merchants share, in place of merchants.")
@@ -241,14 +242,18 @@ def rotate(
     _end(_for_each(asked.chosen(), asked.jobs, one), asked.as_json)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Make a secret for VS_ST_HOOK_SECRET in a new file.")
 @click.argument("path", type=click.Path(path_type=Path))
 def secret(path: Path) -> None:
     """Make a secret for VS_ST_HOOK_SECRET in a new file at PATH, which its owner alone can read."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
-        raise click.UsageError("there is a file at PATH already, and a secret is never written over one") from None
+        raise click.UsageError(
+            "there is a file at PATH already, and a secret is never written over one: name another"
+        ) from None
+    except OSError as error:
+        raise click.UsageError(f"PATH cannot be written: {error.strerror}; name one in a folder of yours") from None
     with open(handle, "w", encoding="ascii") as file:
         os.fchmod(handle, 0o600)
         file.write(secrets.token_urlsafe(48) + "\n")
@@ -345,4 +350,5 @@ def _print(entries: list[Entry], as_json: bool, *, show_urls: bool = False) -> N
             tell(*(f"{entry.merchant}: {sentence}" for sentence in entry.says))
         return
     for entry in entries:
-        say(*entry.lines(show_urls=show_urls))
+        say(*headed(entry.lines(show_urls=show_urls)))
+        say_exactly(*(f"    {line}" for line in entry.paste))

@@ -14,15 +14,16 @@ import click
 
 from vs_st_pipeline.cli.options import json_option, read_settings, select
 from vs_st_pipeline.cli.output import say, say_json, say_json_line, tell
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.report import Report
 
 JOBS = 32
 
 
-@click.command()
+@click.command(short_help="Sync within seconds what webhooks tell of; runs on.")
 @click.option("--merchant", "ids", multiple=True, metavar="ID...", help="These merchants; all that are enabled.")
 @click.argument("more_ids", nargs=-1, metavar="")
-@click.option("--jobs", type=click.IntRange(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
+@click.option("--jobs", type=WholeNumber(1, 256), default=JOBS, show_default=True, help="Merchants at once.")
 @click.option("--once", is_flag=True, help="Work what is due now or within three seconds, and end.")
 @json_option
 def work(ids: tuple[str, ...], more_ids: tuple[str, ...], jobs: int, once: bool, as_json: bool) -> None:

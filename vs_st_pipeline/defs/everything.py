@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dagster import Definitions, in_process_executor
 
+from vs_st_pipeline import __version__
 from vs_st_pipeline.defs.assets import assets_of, tick_of
 from vs_st_pipeline.defs.fleet_health import fleet_health
 from vs_st_pipeline.defs.fleet_hints import fleet_hints_of
@@ -33,4 +34,5 @@ def definitions_of(routes: Sequence[Route]) -> Definitions:
         resources={"settings": Settings()},
         # One process per run: merchants share one DuckDB instance, and threads do the waiting.
         executor=in_process_executor,
+        metadata={"version": __version__},  # for programs; people see it on `fleet/health`
     )

@@ -33,6 +33,7 @@ from dagster import (
     asset,
 )
 
+from vs_st_pipeline import __version__
 from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.domain.formats import humanize
@@ -41,6 +42,7 @@ from vs_st_pipeline.operations.fleet.health import AT_REST, BROKEN, FAILING, FIN
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
+VERSION = {"version of vs-st": __version__}
 MOST_SHOWN, MOST_FINE = 100, 50  # merchants in a table; an event is stored by every tick
 MOST_NAMED = 5  # merchants with the same trouble that are named under what to do first
 QUIET = (FINE, *AT_REST)
@@ -95,6 +97,7 @@ CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
     description="**Begin here.** All merchants and routes: who is in trouble, since when, why, and what to do; the "
     "worst first. Every tick refreshes it. The tab *Checks* lists each kind of trouble with its merchants.",
     kinds={"python"},
+    metadata=VERSION,
     check_specs=[check.spec() for check in CHECKS],
 )
 def fleet_health() -> MaterializeResult:
@@ -138,7 +141,7 @@ def fleet_checks(found: Fleet) -> Iterator[AssetCheckEvaluation]:
 def _metadata(found: Fleet) -> dict[str, Any]:
     shown: dict[str, Any] = {"in short": found.sentence()}
     if found.unreadable is not None:
-        return shown
+        return shown | VERSION
     if bad := found.of(*TROUBLE):
         shown["what to do first"] = MetadataValue.md(_to_do(bad))
     shown["age of the last good sync"] = MetadataValue.md(_ages(found))
@@ -156,7 +159,7 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     if left := len(found.stands) - len(stands):
         fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
         shown["not in the table"] = f"and {left} more, of whom {fine} are fine"
-    return shown
+    return shown | VERSION
 
 
 def _to_do(bad: Sequence[MerchantHealth]) -> str:

@@ -24,6 +24,7 @@ from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.session import StageDone
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
+from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes import faults_of
 
@@ -113,9 +114,9 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
         result.report = result.report or route.report(merchant_id, "")
         result.report.status, result.report.error = FAILED, error
     except Exception as error:
-        # Its text may hold personal data, so only its type is reported.
+        # Its text may hold personal data, so only its type and place are reported.
         result.report = result.report or route.report(merchant_id, "")
-        result.report.status, result.report.error = FAILED, Internal(f"a fault of ours: {type(error).__name__}")
+        result.report.status, result.report.error = FAILED, Internal(describe(error))
     if result.report is not None and result.report.status == FAILED:
         result.told = part.is_news(result.report) == Detail.PAGES
     return result

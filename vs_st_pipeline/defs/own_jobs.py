@@ -25,9 +25,9 @@ from dagster import (
 )
 
 from vs_st_pipeline.defs.resources import Settings, merchant_of
-from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.errors import BadArguments, PipelineError
 from vs_st_pipeline.pipeline.own_commands import JobField, OwnJob, Told
-from vs_st_pipeline.pipeline.route import BadArguments, Route
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.user import user_name
 

@@ -169,3 +169,10 @@ class Refused(PipelineError):
         self.code = code
         self.server_time = server_time
         self.said = said
+
+
+class BadArguments(Exception):
+    """What was typed after a command means nothing here; the text says why, and repeats nothing that may be personal.
+
+    It is no `PipelineError`: nothing went wrong but what was asked, so no report counts it (exit status 2).
+    """

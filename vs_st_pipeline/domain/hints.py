@@ -14,6 +14,9 @@ ORDER, CUSTOMER, MEMBERSHIP, CONTACT = "order", "customer", "membership", "conta
 WHOLE: Final = "whole"  # no record: a whole sync is made due
 PING, TEST, NOTHING = "ping", "test", "nothing"  # nothing is to be read
 WITHOUT_HINT: Final = frozenset({PING, TEST, NOTHING})
+ANSWERED: Final = "answered"  # a reply that was taken: its merchant acts on it
+OURS: Final = frozenset({ANSWERED})
+"""Put by ourselves, at what stands elsewhere: they expire, whatever system they are of, and nobody is told how old."""
 
 
 _ACCOUNT: Final = "account:"  # no merchant's id has a colon
@@ -51,6 +54,26 @@ class Outcome(StrEnum):
     HANDED_OVER = "handed_over"  # a whole sync does it
     NO_HINT = "no_hint"
     OVER_LIMIT = "over_limit"
+
+
+STATE_MEANS: Final[Mapping[HintState, str]] = {
+    HintState.WAITING: "nobody has taken it yet: `vs-st work`, `inbox_watch` or the merchant's next sync does",
+    HintState.WORKING: "a sync is reading its record",
+    HintState.DONE: "settled; the outcome says how",
+    HintState.EXPIRED: "it waited for too long and was given up; `vs-st inbox replay` lets it wait again",
+    HintState.DROPPED: "it was not followed; the outcome says why",
+}
+OUTCOME_MEANS: Final[Mapping[Outcome, str]] = {
+    Outcome.WRITTEN: "what it was about was read, and something was written",
+    Outcome.HELD: "it was read, and is held back; `vs-st why` says the reason",
+    Outcome.UNCHANGED: "it was read, and nothing had to be written",
+    Outcome.NOT_LINKED: "it was read, and belongs to nobody who is written",
+    Outcome.GONE: "the system does not have the record any more",
+    Outcome.KNOWN: "what it says was known already",
+    Outcome.HANDED_OVER: "a whole sync of the merchant does it",
+    Outcome.NO_HINT: "a test, a ping or a call for a route that is off: nothing is to be read",
+    Outcome.OVER_LIMIT: "too many calls named records that do not exist; see `nobody_floods` on `fleet/hints`",
+}
 
 
 @dataclass(frozen=True, slots=True)

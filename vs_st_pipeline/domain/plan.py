@@ -33,16 +33,20 @@ AGE_UNVERIFIED = "age_unverified"
 _MEANINGS = {
     OPTED_OUT: "said STOP at {destination}; never written",
     NOT_CONFIRMED: "has not confirmed the sign-up at {destination}; written once confirmed",
-    AMBIGUOUS_PHONE: "several customers share the phone; the one with the newest order is taken, or none (settings)",
+    AMBIGUOUS_PHONE: "several customers share the phone; the one with the newest order is taken, or none "
+    "(settings): give each a phone of its own at {source}",
     UNDER_AGE: "known to be under 21 at {source}; never written before the birthday",
     AGE_UNKNOWN: "{source} knows no birth date, which is written all the same, or not (settings), or gives one that "
     "cannot be read, which is never written",
     EDITED_THERE: "somebody edited our field at {destination}; it is put back",
-    CANNOT_CLEAR: "{destination} does not let this field be emptied; left until the value changes",
+    CANNOT_CLEAR: "{destination} does not let this field be emptied; left until the value changes, or empty it there "
+    "by hand",
     GONE: "no longer at {destination} when it was to be written",
-    WAITING_RETRY: "refused before; tried again later",
+    WAITING_RETRY: "refused before; tried again with growing gaps: `vs-st why` says what to do, `vs-st retry` tries at "
+    "once",
     RECEIPT_UNREADABLE: "the receipt could not be read now; that field is left as it is",
-    UNREADABLE: "a record of this contact cannot be read now; what was last read is kept, and it is tried again",
+    UNREADABLE: "a record of this contact cannot be read now; what was last read is kept, and it is tried again: "
+    "`vs-st check` names it",
     AGE_UNVERIFIED: "the newest order's age check failed at {source}; written all the same, or not (settings)",
     NOT_READ_YET: "the customer's details or one of their orders wait to be read; nothing is written before",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.plan import UNREADABLE
@@ -18,6 +18,24 @@ OK = "ok"
 PARTIAL = "partial"
 FAILED = "failed"
 HINT_COUNTS = ("taken", "records", "handed_over", "dropped")
+
+KEYS: Final = {
+    "merchant": "id of the merchant",
+    "route": "name of the route",
+    "status": "`ok`; `partial`: of this run something was refused, is unknown or cannot be seen; `failed`: see `error`",
+    "error": "null, or `kind`, `system`, `message`, `http_status` and `trace_id` of what ended the run",
+    "raw": "distinct records seen in this run, by what they are",
+    "planned": "what there is to do, by what it is; what is left alone and what is worth knowing, by reason",
+    "unseen": "sentences about what the accounts do not let us see",
+    "synced": "what was written in this run, by what became of it",
+    "open": "how many records still stand refused or unknown over all runs; null: this run did not get that far",
+    "calls": "requests sent, retries too, by system",
+    "seconds": "from start to end",
+    "trigger": "what started it: `command`, `schedule`, `backfill`, `hint`",
+    "hints": "hints that it took, of how many records, handed over to a whole sync, dropped",
+    "lag_seconds": "from the oldest hint that led to a write to its entry in the ledger; null: none did",
+}
+"""The keys of a report object that every route has, in their order, and what each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,10 @@ class Report:
         seconds: from start to end.
         troubles: all that people are told of besides the status; None where this run did not look: then what an
             earlier one saw stands.
+        keys: the keys of the report object, and what each is.
     """
+
+    keys: ClassVar[Mapping[str, str]] = KEYS
 
     merchant: str
     run_id: str = ""
@@ -89,6 +110,9 @@ class Report:
         """Say whether this run, which came to its end, did less than it had to (routes.md R68)."""
         # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
         return bool(self.rejected or self.unknown or self.noted[UNREADABLE] or self.orders_unseen or self.parts)
+
+    def add_up(self) -> None:  # noqa: B027
+        """Work out the counts that all routes have from a route's own, where it has any."""
 
     @property
     def to_write(self) -> int:

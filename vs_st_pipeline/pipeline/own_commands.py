@@ -44,12 +44,14 @@ class Told:
 
     Attributes:
         well: it exits with 0, else with 1. error: what ended it early, told besides.
+        exact: the lines are to be copied, such as CSV: no terminal breaks them.
     """
 
     json: dict[str, Any]
     lines: list[str]
     well: bool = True
     error: PipelineError | None = None
+    exact: bool = False
 
 
 Typed = Mapping[str, Any]
@@ -61,12 +63,14 @@ class OwnCommand:
 
     Attributes:
         name: a word, or two: the first one is a group of commands then.
+        says: what it does, in one short line: it stands in the list of commands. more: what its own page says besides.
         arguments: what names things, as the usage shows them; each is given by its name in small letters. One that ends
             with `...` is given once or more often, as a tuple.
         do: run and what was typed -> what is said. Raises BadArguments where it means nothing.
         acts: it calls a system or writes: the merchant must be enabled, and the route on.
         asks: what is asked before it is done, for a person to agree with (`--yes`); None: nothing needs to be.
             Raises as `do`.
+        needs_yes: where no person can be asked, it is done only with `--yes`; False: then it is done without.
         for_account: it is about an account that sends for merchants: `--account ID` in place of `--merchant ID`. `do`
             gets a run of any merchant that has the account (`Route.accounts`), and `account` with what was typed.
         for_many: it is about several merchants, `--merchant ID...` or `--all`, whose runs it gets, in place of `do`.
@@ -81,6 +85,8 @@ class OwnCommand:
     asks: Callable[[Run, Typed], str] | None = None
     for_account: bool = False
     for_many: Callable[[Sequence[Run], Typed], Told] | None = None
+    more: str = ""
+    needs_yes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,6 @@ from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Legacy,
 Record = dict[str, Any]
 
 
-class BadArguments(Exception):
-    """What was typed after a command names no record of this route; the text says why and repeats nothing of it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Asset:
     """What a stage makes.
@@ -271,6 +267,7 @@ class Route:
         map_names: names that its field map may use in `from`, and what each is.
         carried: tables that `vs-st rebuild` carries over, and which of their rows: what no system can tell again.
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
+        asked: what they are about, in one short line for the list of commands.
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not.
         open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
@@ -280,6 +277,9 @@ class Route:
         registering: how a merchant is registered at the destination, where that must be done once.
         accounts: a merchant -> ids of the accounts that several merchants may share, by which it sends.
         waiting: a run -> what waits in the route's own tables, by what it is; `vs-st inbox --route` shows it too.
+        words: what each word that its reports and answers count means, and what a person does about it, by where it
+            stands: `held`, `noted`, ...
+        alerts: the word (the first one) of each message that people are told besides how runs end, and what it is.
     """
 
     name: str
@@ -312,6 +312,7 @@ class Route:
     map_names: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[OwnCommand | OtherName, ...] = ()
+    asked: str = ""
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
     open_advice: str = ""
@@ -320,6 +321,8 @@ class Route:
     progress: Callable[[Path, str], str] = lambda _data_dir, _merchant: ""
     accounts: Callable[[Merchant], Collection[str]] = lambda _merchant: ()
     waiting: Callable[[Run], Record] | None = None
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    alerts: Mapping[str, str] = field(default_factory=dict)
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()
     migrations: Traversable | None = None

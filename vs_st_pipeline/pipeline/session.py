@@ -14,15 +14,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from vs_st_pipeline.domain.errors import BadSettings, Internal, Interrupted, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadArguments, BadSettings, Internal, Interrupted, PipelineError, TryLater
 from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
 from vs_st_pipeline.platform.connector import Account, Client, ClientT, Connector
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.garbage import collect_less
 from vs_st_pipeline.platform.http.rate_limit import RateLimiter, Urgency, WindowLimiter, limiter_path
 from vs_st_pipeline.platform.http.tape import Tape
+from vs_st_pipeline.platform.locks import Timeout
 from vs_st_pipeline.platform.run import RequestLogEntry, Run, new_run_id
 
+DAMAGED = (
+    "a database that several processes share is damaged: {0}/inbox.sqlite, or an account.sqlite below {0}/accounts. "
+    "Stop all processes, find it by `sqlite3 FILE 'pragma integrity_check'`, move it away, and start again. An "
+    "account's is made again from what lies beside it; what had come by webhook and waits, the next whole syncs read"
+)
 T = TypeVar("T")
 SessionT = TypeVar("SessionT", bound="Session")
 ReportT = TypeVar("ReportT", bound=Report)
@@ -157,7 +163,11 @@ class Session:
 
 @contextmanager
 def opened(session: SessionT) -> Iterator[SessionT]:
-    """Open a session; an error inside becomes its report's error, and its clients are closed."""
+    """Open a session; an error inside becomes its report's error, and its clients are closed.
+
+    Raises:
+        BadArguments: what a person typed means nothing; that is no error of the run.
+    """
     run, report, started = session.run, session.report, time.monotonic()
     report.trigger = run.trigger
     collect_less()
@@ -165,9 +175,11 @@ def opened(session: SessionT) -> Iterator[SessionT]:
         with run.keeping():
             yield session
         report.status = PARTIAL if report.is_partial() else OK
+    except BadArguments:
+        raise
     except PipelineError as error:
         report.status, report.error = FAILED, error
-    except sqlite3.OperationalError:  # the inbox, or an account's file: busy for seconds, or its disk is full
+    except (sqlite3.OperationalError, Timeout):  # a file or its lock: busy for seconds, or the disk is full
         report.status = FAILED
         report.error = TryLater("a file that several processes share could not be read or written just now")
     except OSError as error:
@@ -179,7 +191,9 @@ def opened(session: SessionT) -> Iterator[SessionT]:
         )
     except Exception as error:
         # The text of another library's exception may hold a person's data; its type and place are enough to find it.
-        report.status, report.error = FAILED, Internal(describe(error))
+        damaged = type(error) is sqlite3.DatabaseError  # SQLite's word for a file that it cannot make out
+        told = BadSettings(DAMAGED.format(run.warehouse.data_dir)) if damaged else Internal(describe(error))
+        report.status, report.error = FAILED, told
     finally:
         session.close()
         report.seconds = time.monotonic() - started

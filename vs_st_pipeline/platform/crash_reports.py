@@ -14,6 +14,8 @@ import threading
 import traceback
 from types import TracebackType
 
+from vs_st_pipeline import __version__
+
 
 def location(error: BaseException) -> str:
     """Return type and place of an error: the last few lines of ours that it came through."""
@@ -30,8 +32,12 @@ def _where(kind: type[BaseException], trace: TracebackType | None) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Return the sentence that tells people of an error."""
-    return f"a fault of ours: {location(error)}; please report it"
+    """Return the sentence that tells people of an error, and which release made it."""
+    return _sentence(location(error))
+
+
+def _sentence(where: str) -> str:
+    return f"a fault of ours: {where} (vs-st {__version__}); please report it"
 
 
 def install() -> None:
@@ -45,4 +51,4 @@ def install() -> None:
 
 def _tell(kind: type[BaseException], trace: TracebackType | None) -> None:
     with contextlib.suppress(OSError, ValueError):  # stderr may be closed
-        print(f"vs-st: a fault of ours: {_where(kind, trace)}; please report it", file=sys.stderr)  # noqa: T201
+        print(f"vs-st: {_sentence(_where(kind, trace))}", file=sys.stderr)  # noqa: T201

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from vs_st_pipeline.cli.inbox import inbox
 from vs_st_pipeline.cli.own_commands import groups_of
 from vs_st_pipeline.cli.webhooks import webhooks
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand, Told
-from vs_st_pipeline.pipeline.route import BadArguments
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline_tests.support.story import OTHER, TEST, Story
 from vs_st_pipeline_tests.support.toy_route import SHOP, Toy, in_the_table

@@ -170,6 +170,12 @@ def again(scene: Scene) -> int:
     return sum(count - 1 for count in clean.values())
 
 
+def is_over(report: Record, *, refuses: bool) -> bool:
+    """Return whether all is told that can be: where a record is refused each sync is partial, and the last one too."""
+    settled = report["history"]["state"] == "done" and not report["synced"]["unknown"]
+    return settled and report["status"] in (("ok", "partial") if refuses else ("ok",))
+
+
 def meet(scene: Scene, switches: Switches) -> list[str]:
     """Live through a world; returns what is wrong."""
     return _Life(scene, switches).wrong()
@@ -344,10 +350,9 @@ class _Life:
 
     def _until_ok(self, what: str) -> Record:
         """Sync until all is told: an answer that says `later` ends a sync, and so does one that is lost."""
-        wanted = ("ok", "partial") if self.refuses else ("ok",)
         for _ in range(10):
             report = self.scene.sync()
-            if report["status"] in wanted and report["history"]["state"] == "done":
+            if is_over(report, refuses=self.refuses):
                 return report
             self.scene.later(minutes=10)
         self.found.append(f"{what} does not come to an end: {report}")

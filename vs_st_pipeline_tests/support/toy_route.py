@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline import connectors, routes
-from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.errors import BadArguments, PipelineError
 from vs_st_pipeline.domain.report import Report, Trouble
 from vs_st_pipeline.operations.settings import house
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.pipeline.pages import Page, Table
-from vs_st_pipeline.pipeline.route import Again, Asset, BadArguments, DryRun, Forget, Person, Question, Retry, Route
+from vs_st_pipeline.pipeline.route import Again, Asset, DryRun, Forget, Person, Question, Retry, Route
 from vs_st_pipeline.pipeline.session import Session, StageDone, opened
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.connector import Account, Connector

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.platform.settings.forms import (
     BaseUrl,
     Choice,
     Duration,
-    Interval,
+    Form,
     Rate,
+    Reading,
     SecretValue,
     Text,
     TimeZone,
+    read_interval,
 )
 from vs_st_pipeline.platform.settings.model import SettingsModel
+from vs_st_pipeline.platform.settings.yaml_source import Node
 
 URL = "https://wms.eshopbox.com"
 TOKEN_URL = "https://auth.myeshopbox.com/api/v1/generateToken"
+_SHORTEST: Final = timedelta(minutes=1)
+_EVERY: Final = "0s for every sync, or a duration of 1m or more, such as 5m"
+_SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_A_SLUG: Final = "the workspace's slug, without blanks, such as kapaskraft: the first part of its own address"
+
+
+def _every(node: Node, reading: Reading) -> timedelta:
+    found = read_interval(node)
+    if timedelta(0) < found < _SHORTEST:
+        raise node.problem(f"too short, since nobody is synced more often than once a minute; write {_EVERY}")
+    return found
+
+
+def _slug(node: Node, reading: Reading) -> str:
+    written = node.text()
+    if not _SLUG.fullmatch(written):
+        raise node.problem(f"expected {_A_SLUG}")
+    return written
+
+
+Every = Annotated[timedelta, Form(_every, _EVERY)]
 
 
 class Refresh(SettingsModel):
@@ -30,9 +55,9 @@ class Refresh(SettingsModel):
             Zero means in every sync.
     """
 
-    orders: Interval = timedelta(minutes=5)
-    open_orders: Interval = timedelta(hours=1)
-    reconcile: Interval = timedelta(hours=24)
+    orders: Every = timedelta(minutes=5)
+    open_orders: Every = timedelta(hours=1)
+    reconcile: Every = timedelta(hours=24)
 
 
 class EshopboxSettings(SettingsModel):
@@ -43,9 +68,13 @@ class EshopboxSettings(SettingsModel):
         status_basis: `auto`: a hook's word counts where no read can show a status (with a header's proof, R12).
         action_source: `actionSource` of a call; `none`: the key is left out.
         history_from: how far back the first walk goes.
+        workspace: its name, as hooks say it. client_id, client_secret, refresh_token: of the app that Eshopbox gave.
+        workspace_url, base_url: where its calls go. auth_url: where a token is got.
+        requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
+        deferred_date_format: how a day is written that a delivery is put off to.
     """
 
-    workspace: Text
+    workspace: Annotated[str, Form(_slug, _A_SLUG)]
     client_id: SecretValue
     client_secret: SecretValue
     refresh_token: SecretValue

@@ -12,5 +12,4 @@ CONSENT: Final = "consent"  # user-event
 TEMPLATE: Final = "template"  # template-event
 BILLING: Final = "billing"  # billing-event
 KINDS: Final = frozenset({RECEIPT, REPLY, CONSENT, TEMPLATE, BILLING})
-ANSWERED: Final = "answered"  # our own hint at a reply that was taken: its merchant acts on it
 CALLBACK: Final = "callback"  # what is kept of one: its envelope, a reply's texts cut

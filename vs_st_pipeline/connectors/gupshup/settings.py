@@ -42,6 +42,7 @@ URL = "https://api.gupshup.io"
 HOUSE, CLIENT = "house", "client"
 TOP_KEY: Final = "gupshup_accounts"
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+_WHOLE = re.compile(r"[1-9][0-9]{0,9}")
 _AMOUNT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?")
 
 
@@ -55,17 +56,18 @@ def read_number(node: Node, reading: Reading) -> str:
 
 def _recipients(node: Node, reading: Reading) -> int | None:
     expected = "unlimited, or a number of people, such as 1000"
-    if node.written(expected) == "unlimited":
+    if (written := node.written(expected)) == "unlimited":
         return None
-    found = node.integer()
-    if found < 1:
+    if not _WHOLE.fullmatch(written):
         raise node.problem(f"expected {expected}")
-    return found
+    return node.integer()
 
 
 def _amount(node: Node, reading: Reading) -> Decimal:
     expected = 'an amount in quotes, such as "0.80"'
     written = node.written(expected).strip()
+    if not isinstance(node.scalar(), str):  # a number is a float to YAML's other readers, and money is none
+        raise node.problem(f"expected {expected}")
     try:
         if not _AMOUNT.fullmatch(written):
             raise InvalidOperation
@@ -85,14 +87,25 @@ Number = Annotated[str, Form(read_number, 'a number such as "+919810000001"')]
 
 
 class Price(SettingsModel):
-    """What the house takes for a charged message."""
+    """What the house takes for a charged message.
+
+    Attributes:
+        amount: in quotes. currency: three letters.
+    """
 
     amount: Annotated[Decimal, Form(_amount, 'an amount in quotes, such as "0.80"')]
     currency: Annotated[str, Form(_currency, "a currency's three letters, such as INR")]
 
 
 class AccountKeys(SettingsModel):
-    """What a client's account and the house's have alike."""
+    """What a client's account and the house's have alike.
+
+    Attributes:
+        base_url: without a slash at the end. api_key: of the account. app_name, app_id: of its app.
+        number: the registered number, E.164. number_form: how the number is written in a call.
+        requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
+        daily_recipients: people in 24 hours, as the number's tier allows.
+    """
 
     base_url: Annotated[str, BaseUrl("/wa/api/v1/template/msg", usual=URL)] = URL
     api_key: SecretValue
@@ -114,7 +127,13 @@ class AccountKeys(SettingsModel):
 
 
 class HouseAccount(AccountKeys, SystemWebhooks):
-    """An account at the top of the file; its URL's generation and proofs stand beside its keys (R36, R10)."""
+    """An account at the top of the file; its URL's generation and proofs stand beside its keys (R36, R10).
+
+    Attributes:
+        templates: by status: what is sent by this account. exceptions: what is answered to replies that lead to
+            nothing.
+        price: what the house takes for a charged message.
+    """
 
     templates: MappingOf[TemplateSettings] = {}
     exceptions: Annotated[
@@ -134,7 +153,11 @@ class ClientAccount(AccountKeys):
 
 
 class ChargesConfirmed(SettingsModel):
-    """Who confirmed that messages of the house's account are billed, and when."""
+    """Who confirmed that messages of the house's account are billed, and when.
+
+    Attributes:
+        by: a person. date: when.
+    """
 
     by: Text
     date: PastDate

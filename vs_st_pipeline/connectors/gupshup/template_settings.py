@@ -38,7 +38,12 @@ Words = Annotated[str, Form(read_words, "a text, which may hold variables in bra
 
 
 class TemplateParam(SettingsModel):
-    """What fills one placeholder: a variable (with what stands in for a missing value), or a fixed text."""
+    """What fills one placeholder: a variable (with what stands in for a missing value), or a fixed text.
+
+    Attributes:
+        variable: its key, as `vs-st notices templates check` lists them. else: what stands in for a missing value.
+        text: a fixed text in place of a variable.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -70,6 +75,7 @@ class TemplateSettings(SettingsModel):
     Attributes:
         params: one per placeholder, in order.
         buttons: action keys by index of the quick reply; None: that button does nothing of ours.
+        id: as Gupshup lists it.
     """
 
     id: Text
@@ -78,7 +84,11 @@ class TemplateSettings(SettingsModel):
 
 
 class Said(SettingsModel):
-    """An answer: a text, or a template."""
+    """An answer: a text, or a template.
+
+    Attributes:
+        text: within the 24 hours in which a customer may be answered freely. template: whenever.
+    """
 
     text: OrNull[Words] = None
     template: OrNull[TemplateSettings] = None

@@ -37,6 +37,7 @@ class KlaviyoSettings(SettingsModel):
         requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
         batch_wait: how long a job may take to be done, and a subscription to show; above zero.
         write_one_by_one_up_to: more profiles in one sync than this go by bulk jobs; 0 or more.
+        api_key: a private key of the account. field_map: which property gets what.
     """
 
     base_url: Annotated[str, BaseUrl("/api", usual=USUAL_URL)] = USUAL_URL

@@ -55,6 +55,8 @@ class SalesforceSettings(SettingsModel):
         member_status: of members that we add; None: the campaign's default.
         withdrawn_status: of members who withdrew; None: such members are deleted.
         without_consent: `record` writes people without a consent too, and subscribes them to nothing.
+        api_version: stands in every path. client_id, client_secret: of the connected app.
+        field_map: which field gets what.
     """
 
     login_url: Annotated[str, BaseUrl("/services", usual=USUAL_URL)]

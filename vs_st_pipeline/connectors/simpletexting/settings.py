@@ -20,6 +20,7 @@ class SimpleTextingSettings(SettingsModel):
         full_read: how often all contacts are read instead of those updated since; zero means in every sync.
         write_one_by_one_up_to: more changed contacts than this go by batch; 0 or more.
         batch_wait: how long a batch may take to be done; above zero.
+        api_token: of the account, from its settings (API).
     """
 
     base_url: Annotated[str, BaseUrl("/api", after="/v2", usual=USUAL_URL)] = USUAL_URL

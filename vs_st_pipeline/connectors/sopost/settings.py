@@ -80,7 +80,11 @@ def _require_once(what: str, lists: Sequence[Sequence[str]]) -> None:
 
 
 class StatusNames(SettingsModel):
-    """What an order's statuses mean, as SoPost writes them; any other is a later stage of an order."""
+    """What an order's statuses mean, as SoPost writes them; any other is a later stage of an order.
+
+    Attributes:
+        approved: the consents of such an order count. pending: it is read again. rejected: nothing of it counts.
+    """
 
     approved: SomeNames = ("APPROVED",)
     pending: ListOf[Text] = ("PENDING",)
@@ -107,6 +111,9 @@ class SoPostSettings(SettingsModel):
         order_time: dotted path of an ISO time in the order; None: SoPost sends none.
         webhook_delay: how late a webhook comes at worst.
         quiet_after: no event for so long is told; zero: never.
+        token: with `auth: bearer` or `header`. user, password: with `auth: basic`.
+        client_id, client_secret: with `auth: client_credentials`.
+        requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
     """
 
     base_url: Annotated[str, BaseUrl("/orders", usual=USUAL_URL)]

@@ -12,7 +12,15 @@ USUAL_URL = "https://vinoshipper.com"
 
 
 class Refresh(SettingsModel):
-    """How often records are read again whose changes no list shows; zero means in every sync."""
+    """How often records are read again whose changes no list shows; zero means in every sync.
+
+    Attributes:
+        customer_list: the list of all customers.
+        customer_details: one customer's details.
+        open_orders: orders that may still change.
+        settled_orders: orders that are delivered or over.
+        reconcile: a day of the order history, compared with what is stored.
+    """
 
     customer_list: Interval = timedelta(hours=1)
     customer_details: Interval = timedelta(hours=24)
@@ -28,6 +36,7 @@ class VinoshipperSettings(SettingsModel):
         base_url: without a slash at the end; paths under it start `/api/v3/p`.
         requests_per_second: above 0; shared by all processes that speak with this key and share a data folder.
         history_from: how far back orders are looked for.
+        api_key, api_secret: of the winery, from Account > Integrations > API Keys.
     """
 
     base_url: Annotated[str, BaseUrl("/api/v3/p", usual=USUAL_URL)] = USUAL_URL

@@ -96,7 +96,11 @@ Switches = Annotated[dict[str, Flag], Form(_events, "a mapping of events to true
 
 
 class Endpoints(SettingsModel):
-    """Where WayMore's three calls go; what is written here wins over what `discover` tells."""
+    """Where WayMore's three calls go; what is written here wins over what `discover` tells.
+
+    Attributes:
+        auth: registers. data: takes history. event: takes events.
+    """
 
     auth: Url = "https://waymore.routee.net/api/authenticate"
     data: Url = "https://idata.routee.net/api/data"
@@ -104,7 +108,11 @@ class Endpoints(SettingsModel):
 
 
 class RegisterAs(SettingsModel):
-    """What a shop says of itself when it is registered, beyond its keys and its domain."""
+    """What a shop says of itself when it is registered, beyond its keys and its domain.
+
+    Attributes:
+        source, type: what kind of shop it is. version, plugin_version: of what speaks for it.
+    """
 
     source: Text = "Custom"
     type: Text = "E-Commerce"
@@ -113,7 +121,11 @@ class RegisterAs(SettingsModel):
 
 
 class Links(SettingsModel):
-    """Templates of links, used where the source gives none."""
+    """Templates of links, used where the source gives none.
+
+    Attributes:
+        product: of a product's page. cart: of the cart.
+    """
 
     product: OrNull[Annotated[str, _template("product_id", "sku", "slug")]] = None
     cart: OrNull[Annotated[str, _template()]] = None
@@ -136,6 +148,12 @@ class WaymoreSettings(SettingsModel):
         late_after: how old a change may be to be told as an event.
         minimum_age: years; zero: no such rule.
         only: addresses of a rehearsal: everybody else is held; None: nobody is.
+        username, password: of the shop at Routee, by which it is registered once.
+        block_names: how the names of the history's blocks are written. dates: how dates are written.
+        extras: whether columns beyond WayMore's guide (`x_...`), order_create_date and state go along.
+        people: whether those who are not subscribed are told of, too.
+        require_age_evidence: whether people without a birth date are held, where minimum_age is set.
+        guest_carts: whether carts of nobody are told. events: which events are not told: `Search: false`.
     """
 
     looks_beside: ClassVar[bool] = True

@@ -26,6 +26,22 @@ _WEBHOOK, _HINTS = "webhook", "hints of"
 
 DOWN, REFUSED, WAITS = "down", "refuses calls", "waits for too long"
 
+ALERTS: Final = {
+    DOWN: (
+        "`vs-st receive` or `vs-st work` gave no sign of life for 3 minutes. Start it again; its log says why it ended."
+    ),
+    REFUSED: (
+        f"{MOST_REFUSED} calls of one right URL were refused within 10 minutes. Compare the header or signature in "
+        "the merchants file with what the vendor sends; if that is right, somebody else has the URL: `vs-st "
+        "webhooks rotate --now`."
+    ),
+    WAITS: (
+        "A call that cannot be asked for again waits for a day. `vs-st inbox --state waiting` shows whose it is; "
+        "see why that merchant's syncs do not take it."
+    ),
+}
+"""What is told of webhooks, by its word, and what a person does."""
+
 _MEANS = {
     RECEIVER: (
         "No webhook is taken in. What lists show comes with the next sync; what a vendor does not send again is lost."

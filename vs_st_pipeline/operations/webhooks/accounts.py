@@ -69,10 +69,13 @@ def look(account: SharedAccount, site: Site, data_dir: Path, inbox: Inbox, *, sh
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         known = SeenSystem(time.time(), shown=shown)
         write_atomically(path, msgspec.json.encode(Seen({account.system: known})))
-    is_told = known.shown == shown or is_proved(inbox, name, account.system, part.generation)
+    has_called = is_proved(inbox, name, account.system, part.generation)
+    is_told = known.shown == shown or has_called
     entry = Entry(name)
     state = State.TOLD if is_told else State.UNPROVEN
     entry.hooks.append(Row(account.system, _NAME, state, None, shown, url))
+    if not has_called:
+        entry.says.append("no call has come by this URL yet")
     if not is_told:
         entry.says.append(_by_hand(account.system))
     return entry

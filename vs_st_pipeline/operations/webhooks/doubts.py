@@ -110,7 +110,9 @@ def _hooks(run: Run, entry: Entry) -> list[dict[str, Any]]:
 
 def _doubts(entry: Entry) -> list[str]:
     doubts = [
-        f"the webhook {row.name} at {row.system} {_DO[row.state]}" for row in entry.hooks if row.state not in GOOD
+        f"the webhook {'' if row.name == row.system else f'{row.name} '}at {row.system} {_DO[row.state]}"
+        for row in entry.hooks
+        if row.state not in GOOD
     ]
     return [*doubts, *(f"the webhooks at {system or 'all systems'} cannot be listed ({error.kind})"
                        for system, error in entry.errors.items())]  # fmt: skip

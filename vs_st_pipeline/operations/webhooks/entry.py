@@ -70,19 +70,20 @@ class Entry:
         }
 
     def lines(self, *, show_urls: bool = False) -> list[str]:
-        """Say it for people."""
+        """Say it for people, but for what is to be pasted."""
         done = ", ".join(f"{self.done[name]} {name}" for name in DONE if self.done[name])
         lines = [f"{self.merchant}: {self.status}{f'; {done}' if done else ''}"]
         for system, error in self.errors.items():
             at = f" at {system}" if system else ""
             lines.append(f"  {error.kind}{at}: {error.as_report()['message']}")
-        width = max((len(row.system) + len(row.name) + 1 for row in self.hooks), default=0)
-        for row in self.hooks:
+        named = [row.system if row.name == row.system else f"{row.system} {row.name}" for row in self.hooks]
+        width = max(map(len, named), default=0)
+        for row, name in zip(self.hooks, named, strict=True):
             told = f"  test: {row.test}" if row.test else ""
             url = row.url if show_urls else row.shown
-            lines.append(f"  {f'{row.system} {row.name}':{width}}  {row.state:14}  {url}{told}")
+            lines.append(f"  {name:{width}}  {row.state:14}  {url}{told}")
         lines += [f"  {count} of others at {system}" for system, count in self.foreign.items() if count]
-        return lines + [f"  {sentence}" for sentence in self.says] + [f"    {line}" for line in self.paste]
+        return lines + [f"  {sentence}" for sentence in self.says]
 
 
 def row_json(row: Row, *, show_urls: bool = False) -> dict[str, Any]:

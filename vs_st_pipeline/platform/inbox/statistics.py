@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, FIRST, LONGEST, NEXT
-from vs_st_pipeline.domain.hints import HintState, Outcome
+from vs_st_pipeline.domain.hints import OURS, HintState, Outcome
 from vs_st_pipeline.platform.inbox.store import HELD_UNTIL, READ_BEFORE, Inbox
 
 HOUR: Final = 3600.0  # seconds
@@ -234,11 +234,12 @@ def refusals(inbox: Inbox, since: float) -> dict[Key, int]:
 
 
 def oldest_waiting(inbox: Inbox, systems: Collection[str]) -> dict[str, float]:
-    """Return when the oldest hint that waits was stored, by system."""
+    """Return when the oldest call that waits was stored, by system; what we put ourselves is no call."""
     rows = inbox.ask(
         f"""select system, min(stored_at) from hints
-            where state = 'waiting' and system in ({", ".join("?" * len(systems))}) group by system""",
-        list(systems),
+            where state = 'waiting' and system in ({", ".join("?" * len(systems))})
+              and kind not in ({", ".join("?" * len(OURS))}) group by system""",
+        [*systems, *OURS],
     )
     return {row[0]: row[1] for row in rows}
 

@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, BARRED, FORGOTTEN, due_at
-from vs_st_pipeline.domain.hints import WITHOUT_HINT, Call, Hint, HintState, Outcome
+from vs_st_pipeline.domain.hints import OURS, WITHOUT_HINT, Call, Hint, HintState, Outcome
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.schema import STEPS
+from vs_st_pipeline.platform.newer import newer
 from vs_st_pipeline.platform.settings import environment
 
 FILE: Final = "inbox.sqlite"
@@ -138,12 +139,16 @@ class Inbox:
             with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        version = db.execute("pragma user_version").fetchone()[0]
+        if version > len(STEPS):
+            db.close()
+            raise newer(self.path, version, len(STEPS))
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
         db.execute(f"pragma wal_autocheckpoint = {_PAGES_IN_LOG}")
         db.execute("pragma secure_delete = on")
         db.execute("pragma foreign_keys = on")
-        if db.execute("pragma user_version").fetchone()[0] < len(STEPS):
+        if version < len(STEPS):
             db.execute("begin immediate")
             at = db.execute("pragma user_version").fetchone()[0]
             if at < len(STEPS):
@@ -261,12 +266,13 @@ class Inbox:
         A hint that expires is settled by that, so that it shows for as long as any other.
 
         Args:
-            never: systems whose calls cannot be asked for again: theirs wait for as long as it takes.
+            never: systems whose calls cannot be asked for again: theirs wait for as long as it takes, but `OURS`.
         """
         if not self.exists:
             return 0
         before, never, expired = self.clock() - keep, list(never), 0
-        may = f"and system not in ({', '.join('?' * len(never))})" if never else ""
+        ours = ", ".join(f"'{kind}'" for kind in sorted(OURS))
+        may = f"and (system not in ({', '.join('?' * len(never))}) or kind in ({ours}))" if never else ""
         while changed := self._some(
             f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null where hint in
                     (select hint from hints where state = 'waiting' and stored_at < ? {may} limit {_AT_ONCE})""",

@@ -198,7 +198,8 @@ def _wait(node: Node) -> timedelta:
     return wait
 
 
-def _interval(node: Node) -> timedelta:
+def read_interval(node: Node) -> timedelta:
+    """Read how often something is read again. Raises SettingsFault: it would never be."""
     interval = read_duration(node)
     if interval > _LONGEST_INTERVAL:
         raise node.problem(f"too long; at most {_LONGEST_INTERVAL.days}d, or what changes there is never seen")
@@ -210,7 +211,7 @@ Duration = Annotated[timedelta, Form(_plain(read_duration), _DURATION_FORMS)]
 Wait = Annotated[timedelta, Form(_plain(_wait), _DURATION_FORMS)]
 """How long one request or batch is waited for: above zero, at most a day."""
 
-Interval = Annotated[timedelta, Form(_plain(_interval), _DURATION_FORMS)]
+Interval = Annotated[timedelta, Form(_plain(read_interval), _DURATION_FORMS)]
 """How often something is read again; zero means in every sync."""
 
 

@@ -82,11 +82,22 @@ def _keeping(node: Node, reading: Reading) -> timedelta | None:
 
 
 def _route_names(node: Node, reading: Reading) -> frozenset[str]:
-    return frozenset(item.choice(reading.routes, of=node.key) for item in node.items())
+    return frozenset(item.choice(reading.routes) for item in node.items())
 
 
-class _Entry(SettingsModel):
-    """The keys of an entry that belong to the merchant, whatever its routes."""
+class Entry(SettingsModel):
+    """The keys of an entry that belong to the merchant, whatever its routes.
+
+    Attributes:
+        id: names it on the command line, in Dagster and in the data folder; it stays for good.
+        name: for people; left out: its id.
+        enabled: if false, nothing is called for it.
+        time_zone: in which its dates are told.
+        give_up_after: how long a call is tried again before the sync ends with `try_later`.
+        keep_raw_bodies: after what time answers are deleted that nothing needs any more.
+        paused: routes that do nothing for now; their settings are still checked.
+        webhooks: whether hints are taken, how many, and what a system's calls prove themselves by.
+    """
 
     id: Annotated[str, Form(_id, "an id", absent=_NO_ID)]
     name: Text = ""
@@ -143,7 +154,7 @@ class House:
     def keys(self) -> tuple[str, ...]:
         """Return all keys that an entry may have."""
         parts = [keys_of(model) if model.top_level else (name,) for name, model in self.models.items()]
-        return (*keys_of(_Entry), *(key for part in parts for key in part))
+        return (*keys_of(Entry), *(key for part in parts for key in part))
 
     @functools.cached_property
     def models(self) -> dict[str, type[SettingsModel]]:
@@ -442,6 +453,16 @@ def _top_of(path: Path, stamp: object) -> Node:
     return read_with_lines(path)
 
 
+def _read_top(path: Path) -> Node:
+    try:
+        return read_with_lines(path)
+    except BadSettings as error:
+        if os.path.lexists(path):
+            raise
+        told = "; copy merchants.example.yaml there, or say in VS_ST_MERCHANTS where the merchants file is"
+        raise BadSettings(error.message + told) from None
+
+
 def _stamp(path: Path) -> object:
     """Return what is another thing once the file was changed."""
     try:
@@ -508,12 +529,12 @@ def _read_files(path: Path, house: House | None = None) -> _Files:
     folder = more_files(path)
     # Each merchant may have a file of its own, so the merchants file itself need not be there.
     if folder is not path and (os.path.lexists(path) or not _yaml_files(folder)):
-        top = read_with_lines(path)
+        top = _read_top(path)
         files.folders[top.file] = path.absolute().parent
         known = ("defaults", "merchants", *(one.key for one in house.shared)) if house is not None else ()
         parts = top.mapping(known) if known else top.children()
         files.top = top
-        files.entries += parts["merchants"].items() if "merchants" in parts else []
+        files.entries += parts["merchants"].items(whole=True) if "merchants" in parts else []
         files.nobody = parts.get("merchants", top).problem(_NOBODY)
     for file in _yaml_files(folder):
         name = f"{folder.absolute().name}/{file.name}"
@@ -542,7 +563,7 @@ def _entries_of(top: Node) -> list[Node]:
     if (defaults := top.child("defaults")) is not None:
         raise defaults.problem("a file of this folder has no defaults; write them in the merchants file")
     parts = top.mapping(("merchants",))
-    return parts["merchants"].items() if "merchants" in parts else []
+    return parts["merchants"].items(whole=True) if "merchants" in parts else []
 
 
 def _line_of(error: BadSettings) -> int:
@@ -576,7 +597,7 @@ class _EntryReader:
         # By what is claimed: the entry, and where in it.
         self._claimed: dict[tuple[str, ...], tuple[Node, Node]] = dict(self.shared.claimed)
         others = (model for model in house.models.values() if model.top_level)
-        self._top_level: tuple[type[SettingsModel], ...] = (_Entry, *others)
+        self._top_level: tuple[type[SettingsModel], ...] = (Entry, *others)
         defaults = None if top is None else top.child("defaults")
         self._defaults = {} if defaults is None else self._checked(defaults)
 
@@ -603,7 +624,7 @@ class _EntryReader:
         wrong: list[SettingsFault] = []
         base, reading = None, self._form_only
         try:
-            base = validate(_Entry, _laid(_Entry, own, self._defaults), entry, reading)
+            base = validate(Entry, _laid(Entry, own, self._defaults), entry, reading)
             reading = self._reading(base)
         except SettingsFault as error:  # the sections are looked at all the same: what comes first in the file is told
             wrong.append(error)
@@ -679,7 +700,7 @@ class _EntryReader:
         implied = {one for name in named for one in self._house.models[name].implies}
         return Sketch(_is_true(enabled), said, named | implied)
 
-    def _reading(self, base: _Entry) -> Reading:
+    def _reading(self, base: Entry) -> Reading:
         now = self._now
         today = max(now.astimezone(UTC).date(), now.astimezone(base.time_zone).date())
         return replace(
@@ -689,7 +710,7 @@ class _EntryReader:
             secrets=self._secrets and (base.enabled or self._all_secrets),
         )
 
-    def _off(self, base: _Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
+    def _off(self, base: Entry, had: Sequence[RouteNeeds], sections: Mapping[str, SettingsModel]) -> dict[str, Off]:
         """Return why routes are off today, by name: whose own settings say so (`SettingsModel.off_because`)."""
         today: date = self._now.astimezone(base.time_zone).date()
         found = {route.name: sections[route.name].off_because(today) for route in had if route.name in sections}
@@ -802,7 +823,7 @@ class _EntryReader:
         yield from (fault.message for name, fault in faults.items() if name not in used)
         for item in own["paused"].items() if "paused" in own else []:
             if item.text() not in {route.name for route in had}:
-                yield item.problem("`paused` names a route that this merchant does not have").message
+                yield item.problem("this merchant does not have this route").message
 
 
 def _place(node: Node, seen_from: Node) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
+from pydantic import model_validator
+
 from vs_st_pipeline.platform.settings.forms import Choice, Flag, Form, OrNull, Reading, Text, Whole, read_duration
 from vs_st_pipeline.platform.settings.model import SettingsModel, validate
 from vs_st_pipeline.platform.settings.secrets import FORMS, read_reference
@@ -59,7 +61,13 @@ Reference = Annotated[str, Form(_reference, FORMS)]
 
 
 class SignatureSettings(SettingsModel):
-    """How a system signs its calls: HMAC-SHA256 of the raw body, or of `timestamp + "." + body` (R10)."""
+    """How a system signs its calls: HMAC-SHA256 of the raw body, or of `timestamp + "." + body` (R10).
+
+    Attributes:
+        header: the header that has the signature. secret: the key of it. encoding: how it is written.
+        prefix: what stands before it in the header.
+        timestamp_header: the header of the time that is signed too; null: the body alone is.
+    """
 
     header: Text
     secret: Reference
@@ -74,6 +82,7 @@ class SystemWebhooks(SettingsModel):
     Attributes:
         generation: of the token in the URL. previous_until: until then the one before is taken too.
         header, header_value: a header that must have exactly this value.
+        signature: how its calls are signed.
     """
 
     generation: Annotated[int, Whole(1, 1_000_000)] = 1
@@ -81,6 +90,13 @@ class SystemWebhooks(SettingsModel):
     header: OrNull[Text] = None
     header_value: OrNull[Reference] = None
     signature: OrNull[SignatureSettings] = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> SystemWebhooks:
+        for there, missing in (("header", "header_value"), ("header_value", "header")):
+            if getattr(self, there) is not None and getattr(self, missing) is None:
+                raise ValueError(f"{missing} is missing beside {there}: no call would prove anything; write both")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +120,15 @@ class WebhookSettings:
         return self.systems.get(system) or SystemWebhooks()
 
 
-class _Common(SettingsModel):
+class WebhookKeys(SettingsModel):
+    """The keys of `webhooks` beside those of each system.
+
+    Attributes:
+        enabled: if false, none is registered and none is stored, and there is no opt-in look.
+        opt_in_look: how often `vs-st work` asks for new contacts.
+        share: of a merchant's requests a second, at each system, that hints may use.
+    """
+
     enabled: Flag = True
     opt_in_look: Annotated[timedelta | None, Form(_look, "never, or a duration such as 2m")] = timedelta(minutes=2)
     share: Annotated[float, Form(_share, "a number above 0, up to 1")] = 0.5
@@ -116,8 +140,8 @@ def read_webhooks(node: Node, reading: Reading) -> WebhookSettings:
     Raises:
         SettingsFault: an unknown key or system, or a value in another form.
     """
-    parts = node.mapping((*_Common.model_fields, *reading.hook_systems))
-    common = validate(_Common, {key: parts[key] for key in _Common.model_fields if key in parts}, node, reading)
+    parts = node.mapping((*WebhookKeys.model_fields, *reading.hook_systems))
+    common = validate(WebhookKeys, {key: parts[key] for key in WebhookKeys.model_fields if key in parts}, node, reading)
     systems = {
         name: validate(SystemWebhooks, part, part, reading)
         for name, part in parts.items()

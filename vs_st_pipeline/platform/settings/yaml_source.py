@@ -69,14 +69,16 @@ class Node:
         file: the name that messages use.
         line: from 1; the line of its key where it has one, else where it begins.
         key: the key it stands under, `""` for the whole file and for items of a list.
+        within: of an item of a list that a reader has asked for, the key of the list; messages name it.
     """
 
-    __slots__ = ("_fault", "_plain", "_value", "file", "key", "line")
+    __slots__ = ("_fault", "_plain", "_value", "file", "key", "line", "within")
 
     def __init__(self, file: str, line: int, key: str, value: _Value, *, plain: bool = False) -> None:
         self.file = file
         self.line = line
         self.key = key
+        self.within = ""
         self._value = value
         self._plain = plain  # written without quotes: YAML may take it for a number, a date, ...
         self._fault: SettingsFault | None = None
@@ -86,7 +88,8 @@ class Node:
 
     def problem(self, message: str, rank: int = FORM) -> SettingsFault:
         """Return the error `message` (what is wrong and what to do) with file, line and key; the caller raises it."""
-        return _bad(self.file, self.line, f"{self.key}: {message}" if self.key else message, rank)
+        named = self.key or self.within
+        return _bad(self.file, self.line, f"{named}: {message}" if named else message, rank)
 
     def is_null(self) -> bool:
         """Say whether nothing is written here (or `null`, or `~`)."""
@@ -154,8 +157,11 @@ class Node:
                 raise _bad(self.file, child.line, _unknown_key(key, known))
         return self._value
 
-    def items(self) -> list[Node]:
+    def items(self, *, whole: bool = False) -> list[Node]:
         """Return the items of a list; nothing written counts as an empty list.
+
+        Args:
+            whole: each is a thing of its own, such as a merchant: no message names the list.
 
         Raises:
             BadSettings: it is no list.
@@ -165,6 +171,9 @@ class Node:
             return []
         if not isinstance(self._value, list):
             raise self._expected("a list (lines that begin with `- `)")
+        if not whole:
+            for item in self._value:
+                item.within = self.key
         return self._value
 
     def written(self, expected: str) -> str:
@@ -241,11 +250,8 @@ class Node:
         self._check_plain()
         return value
 
-    def choice(self, options: Iterable[str], *, of: str = "") -> str:
+    def choice(self, options: Iterable[str]) -> str:
         """Return the text, which is one of `options`.
-
-        Args:
-            of: the key of the list that this is an item of: an item has none to be told with.
 
         Raises:
             BadSettings: it is something else; the message lists the options.
@@ -254,8 +260,7 @@ class Node:
         expected = "one of: " + ", ".join(options)
         written = self.written(expected)
         if written not in options:
-            told = f"expected {expected}{_did_you_mean(written, options)}"
-            raise self.problem(f"{of}: {told}" if of else told)
+            raise self.problem(f"expected {expected}{_did_you_mean(written, options)}")
         return written
 
     def _check_plain(self) -> None:

@@ -20,6 +20,7 @@ import duckdb
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.newer import newer
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.streams import Stream
 
@@ -133,10 +134,8 @@ def _refuse_newer(path: Path, applied: Mapping[str, int], known: Mapping[str, in
     for owner, version in applied.items():
         if version > known.get(owner, 0):
             named = f"{owner} {version}" if owner not in known else version
-            raise BadSettings(
-                f"the file {path} is at schema {named}, this version knows {known.get(owner, 'no such thing')}: "
-                f"upgrade vs-st-pipeline, or put an older backup back; {remedy(path)} starts anew"
-            )
+            error = newer(path, named, known.get(owner, "no such thing"))
+            raise BadSettings(f"{error.message}; {remedy(path)} starts anew")
 
 
 def _apply(db: Db, sql: str) -> None:

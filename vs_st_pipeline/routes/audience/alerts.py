@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from vs_st_pipeline.routes.audience.session import AudienceSession
 
 MANY_REFUSALS: Final = 10
+ALERTS: Final = {
+    "uninstall": "WayMore could not be told for 7 days that the shop leaves. Ask Routee to remove the shop there.",
+    "refused": (
+        f"A sync had {MANY_REFUSALS} or more refused and nothing accepted. See `vs-st why --route audience` of one, "
+        "then dates, block_names and extras in the settings."
+    ),
+    "dead": (
+        "Something was refused for 30 days and is not tried any more. Put it right and run `vs-st retry --route "
+        "audience`, or give it up with --drop."
+    ),
+    "unsubscribes": "The brake holds unsubscribes. See whether the source is whole, then sync with --allow-unsafe.",
+}
+"""What people are told of besides how runs end, by the word that a message begins with."""
 _DEAD: Final = """select (select count(*) from synced.audience_outbox where state = 'dead')
                        + (select count(*) from synced.audience_late where dead)"""
 

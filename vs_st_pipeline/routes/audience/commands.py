@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.errors import BadArguments, BadSettings
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, HistoryAgain, Question, Retry
+from vs_st_pipeline.pipeline.route import Again, DryRun, HistoryAgain, Question, Retry
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse

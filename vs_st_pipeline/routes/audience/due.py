@@ -5,16 +5,20 @@ Data flow: the registration, outbox, parts, late history -> the report; their ti
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.domain.errors import GiveUp
 from vs_st_pipeline.domain.records import LARGEST_GAP
 from vs_st_pipeline.pipeline.once.schedule import SOON
+from vs_st_pipeline.platform.inbox.store import UNUSABLE
+from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import blocks, facts
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.session import AudienceSession
+from vs_st_pipeline.routes.audience.systems import SHOP
 from vs_st_pipeline.routes.audience.words import Noted
 
 EVERY: Final = timedelta(minutes=5)
@@ -37,6 +41,17 @@ def count(session: AudienceSession, db: Db) -> None:
     for word, found in db.rows(_NOTED):
         told.noted[word] = found
     told.noted.update(_unknown(session, db))
+    if session.run.dry_run and (posts := _posts_that_wait(session.run)):
+        told.noted[Noted.POSTS_WAIT] = posts
+
+
+def _posts_that_wait(run: Run) -> int:
+    """Count what a site has posted that no sync has taken in: a dry run takes nothing (R27)."""
+    if run.inbox is None or not run.inbox.exists:
+        return 0
+    with suppress(*UNUSABLE):
+        return sum(one.system == SHOP for one in run.inbox.unclaimed(run.merchant.id, run.route))
+    return 0
 
 
 _NOTED: Final = """select word, count(distinct (kind, id)) from (

@@ -18,14 +18,14 @@ from vs_st_pipeline.connectors.shop import drops, hooks
 from vs_st_pipeline.connectors.shop.names import SHOP
 from vs_st_pipeline.connectors.shop.settings import ShopSettings
 from vs_st_pipeline.domain.errors import BadAnswer
-from vs_st_pipeline.domain.hints import Hint
-from vs_st_pipeline.platform.inbox.store import UNUSABLE
+from vs_st_pipeline.domain.hints import Call, Hint
+from vs_st_pipeline.platform.inbox.store import UNUSABLE, Arrival
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.audience import dropped, posted
 from vs_st_pipeline.routes.audience.session import AudienceSession
-from vs_st_pipeline.routes.audience.sources import Seen, Size
+from vs_st_pipeline.routes.audience.sources import Seen, Size, source_name
 from vs_st_pipeline.routes.audience.words import Block, Event
 
 KIND: Final = hooks.POST
@@ -176,8 +176,29 @@ def _utc(at: datetime, zone: Any) -> datetime:
 
 
 def stage_posts(session: AudienceSession) -> None:
-    """Apply the posts that count for a source that shows the rest itself."""
-    posted.apply(session, all_events=False)
+    """Apply the posts that count for a source that shows the rest itself; what the others name is read soon (4.4)."""
+    posted.apply(session, all_events=False, hint=lambda named: _hint_at(session.run, named))
+
+
+def _hint_at(run: Run, named: Sequence[posted.Named]) -> None:
+    """Hint at records of the source, for this route and the one that reads it for all (R34).
+
+    Where the power goes before, or there is no inbox, the next lists show them.
+    """
+    from vs_st_pipeline.routes.audience import hinting  # which takes posts by this module
+
+    if run.inbox is None or run.dry_run:
+        return
+    system = source_name(run.merchant)
+    routes = hinting.routes_of(run, system)
+    arrivals = [
+        Arrival(run.merchant.id, system, Call(kind, own, event_id=f"{KIND} {number}"), routes, run.now().isoformat())
+        for number, kind, own in named
+        if kind in hinting.WANTS[system]
+    ]
+    with suppress(*UNUSABLE):
+        if arrivals:
+            run.inbox.put(arrivals)
 
 
 def count_posts(session: AudienceSession) -> int:

@@ -15,9 +15,10 @@ from typing import Final
 from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
 from vs_st_pipeline.domain.hints import CUSTOMER, ORDER, WHOLE, Hint
 from vs_st_pipeline.pipeline.hinted import Queue
+from vs_st_pipeline.pipeline.once.readers import reader_of
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.audience import from_shop
-from vs_st_pipeline.routes.audience.from_vinoshipper import reads_itself
+from vs_st_pipeline.routes.audience.from_vinoshipper import READERS, reads_itself
 from vs_st_pipeline.routes.audience.sources import source_name
 from vs_st_pipeline.routes.audience.systems import COMMERCE7, SHOP, VINOSHIPPER
 
@@ -37,6 +38,12 @@ def hand_over(run: Run, hints: Sequence[Hint]) -> None:
         with run.open() as db, db.transaction():
             for kind in (CUSTOMER, ORDER):
                 hint(db, kind, [one.id or "" for one in named if one.kind == kind], HINTED, run.now())
+
+
+def routes_of(run: Run, system: str) -> tuple[str, ...]:
+    """Return the routes that want what this one hints at: the one that reads the system for all, and this one (R34)."""
+    reader = reader_of(READERS, run.merchant.routes) if system == VINOSHIPPER else None
+    return (reader, run.route) if reader not in (None, run.route) else (run.route,)
 
 
 def _is_queued(run: Run, one: Hint) -> bool:

@@ -1,6 +1,6 @@
 """Shows row by row what a sync would send, and whom it holds: for `vs-st plan` (audience.md 9).
 
-Data flow: planned.audience_news, audience_held, audience_notes -> rows; nothing moves.
+Data flow: planned.audience_news, audience_held, audience_notes; staged.shop_notes -> rows; nothing moves.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def rows(session: AudienceSession) -> dict[str, Any]:
             "noted": [
                 {"noted": word, "kind": kind, "id": id}
                 for word, kind, id in db.rows(
-                    "select distinct word, kind, id from planned.audience_notes order by word, kind, id"
+                    """select word, kind, id from planned.audience_notes union
+                       select word, kind, id from staged.shop_notes order by word, kind, id"""
                 )
             ],
         }

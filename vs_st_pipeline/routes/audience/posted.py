@@ -11,11 +11,12 @@ It is long because each event is a rule of its own, and all share what was looke
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from vs_st_pipeline.domain.hints import CUSTOMER, ORDER
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import merging, post_data
@@ -32,7 +33,9 @@ EVERYWHERE: Final = frozenset(
 """What counts as content beside a source that shows the rest itself."""
 
 _AT_ONCE: Final = 5_000
+_BYTES_AT_ONCE: Final = 33_554_432  # of their data: one post may be as long as a call, 1 MiB
 _KINDS: Final = {"Customer": "customers", "Product": "products", "Order": "orders", "Wishlist": "wishlists"}
+_HINTED: Final = {"customers": CUSTOMER, "orders": ORDER, "products": str(Kind.PRODUCT)}
 _PART_OF: Final = {"customers": "shop_addresses", "products": "shop_options", "orders": "shop_order_lines",
                    "carts": "shop_cart_lines"}  # fmt: skip
 _Key = tuple[str, ...]
@@ -64,11 +67,18 @@ class _Batch:
     bad: set[tuple[str, str]] = field(default_factory=set)
 
 
-def apply(session: AudienceSession, *, all_events: bool) -> int:
+Named = tuple[int, str, str]
+"""A record that a post hints at: the post's number, the kind of the record (as hints name it), its id."""
+
+
+def apply(
+    session: AudienceSession, *, all_events: bool, hint: Callable[[Sequence[Named]], None] = lambda _named: None
+) -> int:
     """Apply the posts that wait; returns how many were settled.
 
     Args:
         all_events: there is no other way to read this source; else only those of `EVERYWHERE` are content.
+        hint: told of what the others name, once they are settled.
     """
     run, settled, after = session.run, 0, (datetime.min, -1)
     while True:
@@ -86,15 +96,20 @@ def apply(session: AudienceSession, *, all_events: bool) -> int:
             with db.transaction():
                 _store(session, db, batch)
                 failpoint("posts_applied")
+        if named := [one for post in posts if batch.states[post.number] == HINT and (one := _named(post)) is not None]:
+            hint(named)
         settled += sum(1 for state in batch.states.values() if state != WAITING)
     return settled
 
 
 def _next(db: Db, after: tuple[datetime, int]) -> tuple[list[Post], tuple[datetime, int]]:
     rows = db.rows(
-        f"""select number, event, at_, signed, data from raw.shop_posts
-            where state = '{WAITING}' and (at_ > $at or (at_ = $at and number > $number))
-            order by at_, number limit {_AT_ONCE}""",
+        f"""select number, event, at_, signed, data from (
+                select *, sum(strlen(data)) over (order by at_, number) - strlen(data) as before from (
+                    select number, event, at_, signed, data from raw.shop_posts
+                    where state = '{WAITING}' and (at_ > $at or (at_ = $at and number > $number))
+                    order by at_, number limit {_AT_ONCE}))
+            where before < {_BYTES_AT_ONCE} order by at_, number""",
         {"at": max(after[0], datetime(1, 1, 2)), "number": after[1]},
     )
     posts = [Post(row[0], row[1], row[2], row[3], json.loads(row[4])) for row in rows]
@@ -122,6 +137,15 @@ def _key_of(post: Post) -> tuple[str, _Key] | None:
     name = SHAPES[kind].key[0]
     own = id_of(data.get(name)) or id_of(said.get(name)) or (id_of(said.get("id")) if kind == "customers" else None)
     return (kind, (own,)) if own else None
+
+
+def _named(post: Post) -> Named | None:
+    """Return the record that is to be read because of a post; None: it names none."""
+    if post.event == Event.NEWSLETTER:
+        customer = id_of(post.data.get("customer_id"))
+        return (post.number, CUSTOMER, customer) if customer else None
+    found = _key_of(post)
+    return (post.number, _HINTED[found[0]], found[1][0]) if found is not None and found[0] in _HINTED else None
 
 
 def _look_up(db: Db, batch: _Batch) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.domain.report import KEYS, Report
+from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.systems import DESTINATION, NAME
 from vs_st_pipeline.routes.audience.words import BLOCKS, Event
 
@@ -23,6 +25,12 @@ class AudienceReport(Report):
         history_state: waiting, sending, done or skipped. block: the one under way. blocks: counts of each.
         events: new events of this plan, by name. late: records of it that go as late history.
     """
+
+    keys: ClassVar[Mapping[str, str]] = {
+        **KEYS,
+        "registration": f"the state of the registration: {', '.join(f'`{one}`' for one in State)}",
+        "history": "`state` (`waiting`, `sending`, `done`, `skipped`), the `block` under way, and counts of each block",
+    }
 
     registration: str = "none"
     history_state: str = "waiting"

@@ -8,6 +8,7 @@ from typing import Final
 from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.routes.audience import (
+    alerts,
     assets,
     check,
     checks,
@@ -20,6 +21,7 @@ from vs_st_pipeline.routes.audience import (
     setup,
     sync,
     targeted,
+    words,
 )
 from vs_st_pipeline.routes.audience.session import SYSTEMS
 from vs_st_pipeline.routes.audience.stage_names import PUSH, STAGES
@@ -69,4 +71,6 @@ ROUTE = Route(
     registering=leaving.REGISTERING,
     history_again=commands.HISTORY_AGAIN,
     progress=commands.progress_of,
+    words=words.WORDS,
+    alerts=alerts.ALERTS,
 )

@@ -101,6 +101,7 @@ class Noted(StrEnum):
     ORDER_CHANGED = "order_changed"
     ORPHAN = "orphan"
     PART_TOO_LARGE = "part_too_large"
+    POSTS_WAIT = "posts_wait"
     PRODUCT_GONE = "product_gone"
     TOLD_BEFORE = "told_before"
     UNKNOWN_CUSTOMER = "unknown_customer"
@@ -140,6 +141,7 @@ NOTED_MEANS: Final = {
     Noted.ORDER_CHANGED: "changed in a way that WayMore has no event for",
     Noted.ORPHAN: "belongs to a record that is not there",
     Noted.PART_TOO_LARGE: "WayMore takes only smaller parts; the size that passed is kept",
+    Noted.POSTS_WAIT: "posts have come that the next sync takes in; this plan is without them",
     Noted.PRODUCT_GONE: "is not in the source any more and was told as out of stock",
     Noted.TOLD_BEFORE: "was told before and is held now: have it erased at WayMore",
     Noted.UNKNOWN_CUSTOMER: "names a customer who is not there; sent all the same",
@@ -149,3 +151,7 @@ NOTED_MEANS: Final = {
     Noted.WAITING_RETRY: "was refused and is tried again with growing gaps",
 }
 MEANINGS: Final[dict[str, str]] = {str(word): says for word, says in (HELD_MEANS | NOTED_MEANS).items()}
+WORDS: Final = {
+    "held": {str(word): says for word, says in HELD_MEANS.items()},
+    "noted": {str(word): says for word, says in NOTED_MEANS.items()},
+}

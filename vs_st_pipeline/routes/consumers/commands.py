@@ -10,11 +10,11 @@ from typing import Any, Final
 from vs_st_pipeline.connectors import sopost
 from vs_st_pipeline.connectors.sopost import counts, importing
 from vs_st_pipeline.domain.emails import email_key, is_usable
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.errors import BadArguments, BadSettings
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand, Told
-from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, Question, Reconcile, Retry
+from vs_st_pipeline.pipeline.route import Again, DryRun, Question, Reconcile, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -141,8 +141,7 @@ COMMANDS: Final = (
     OtherName("register", ("webhooks", "register"), {"systems": (sopost.CONNECTOR.name,)}),
     OwnCommand(
         "import",
-        f"Queue orders that no webhook told of: a line of FILE is an order's id, or JSON with `order_id` (and "
-        f"`consented_at`), or a whole order. The next sync reads them from {SOURCE}. `-` reads standard input.",
+        "Queue orders that no webhook told of.",
         _import,
         ("FILE",),
         (
@@ -150,12 +149,15 @@ COMMANDS: Final = (
             Option("--create", "Whoever a CRM does not know yet may be created there because of these orders."),
             Option("--dry-run", "Say how many orders are new, and queue nothing."),
         ),
+        more="A line of FILE is an order's id, or JSON with `order_id` (and `consented_at`), or a whole order. The "
+        f"next sync reads them from {SOURCE}. `-` reads standard input.",
     ),
     OwnCommand(
         "evidence",
-        "Show what every subscription of one address rests on: consent, order, times, and what was found there before.",
+        "Show what every subscription of one address rests on.",
         _evidence,
         ("EMAIL",),
+        more="Consent, order, times, and what was found there before.",
     ),
     OtherName("inbox", ("inbox", "list"), {"names": (NAME,)}),
 )

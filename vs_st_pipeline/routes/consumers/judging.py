@@ -30,7 +30,6 @@ from vs_st_pipeline.routes.consumers.words import (
     WITHDRAWN,
 )
 
-UNDONE: Final = "undone"
 NO_TARGET, NOT_APPLIED, KEPT_UNSUBSCRIBED = "no_target", "not_applied", "kept_unsubscribed"
 FINAL_CODES: Final = frozenset({NOT_APPLIED, KEPT_UNSUBSCRIBED})  # the consent is spent, and nothing is sent again
 

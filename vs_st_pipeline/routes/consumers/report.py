@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.report import FAILED, OK, PARTIAL, Report
-from vs_st_pipeline.routes.consumers.judging import UNDONE
+from vs_st_pipeline.domain.report import FAILED, KEYS, OK, PARTIAL, Report
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES, NAME, SOURCE
+from vs_st_pipeline.routes.consumers.words import UNDONE
 
 ORDER_WORDS: Final = (
     *("not_found", "not_visible", "unreadable", "gave_up", "other_activity", "forgotten", "pending", "rejected"),
@@ -65,6 +65,13 @@ class ConsumersReport(Report):
         noted_at_top: notes of people, whatever the CRM.
         left: events, orders and consumers that wait, over all runs; None where this run did not get that far.
     """
+
+    keys: ClassVar[Mapping[str, str]] = {
+        **KEYS,
+        "orders": "orders read or tried, each once, by what came of it",
+        "crms": "of each CRM of the merchant: `status`, `error`, `planned`, `synced`",
+        "waiting": "events, orders and consumers that wait, over all runs",
+    }
 
     crms: dict[str, CrmPart] = field(default_factory=dict)
     orders: Counter[str] = field(default_factory=Counter)

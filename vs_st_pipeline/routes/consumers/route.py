@@ -16,6 +16,7 @@ from vs_st_pipeline.routes.consumers import (
     forgetting,
     pages,
     report,
+    standing,
     sync,
     targeted,
     words,
@@ -55,8 +56,11 @@ ROUTE = Route(
     count_stored=commands.count_stored,
     map_names=words.MAP_NAMES,
     commands=commands.COMMANDS,
+    asked="Import orders, and show what a subscription rests on.",
     demo=demo.DEMO,
     waiting=commands.waiting,
+    words=words.WORDS,
+    alerts=standing.ALERTS,
     # What no system can tell again: which orders there are, and when they were first seen; what was sent and not heard
     # of; what was done for whom; who was deleted there; since when the settings let what happen, for the brake.
     # Evidence comes from its own file, too (R35). By which settings people were planned (planned.crm_maps) is not

@@ -55,7 +55,11 @@ NumberOfRecord = Annotated[int, Whole(1, _LARGEST_ID)]
 
 
 class HubSpotTarget(SettingsModel):
-    """A subscription type, and lists whose members are added by hand or by API."""
+    """A subscription type, and lists whose members are added by hand or by API.
+
+    Attributes:
+        subscription: id of a subscription type. lists: ids of lists.
+    """
 
     subscription: NumberOfRecord
     lists: ListOf[NumberOfRecord] = ()
@@ -65,7 +69,11 @@ class HubSpotTarget(SettingsModel):
 
 
 class KlaviyoTarget(SettingsModel):
-    """A list."""
+    """A list.
+
+    Attributes:
+        list: its id.
+    """
 
     list: Text
 
@@ -74,7 +82,11 @@ class KlaviyoTarget(SettingsModel):
 
 
 class SalesforceTarget(SettingsModel):
-    """A campaign."""
+    """A campaign.
+
+    Attributes:
+        campaign: its id.
+    """
 
     campaign: Text
 
@@ -88,6 +100,7 @@ class ConsentEntry(SettingsModel):
     Attributes:
         consent_id, data_handler: compared loosely with those of an order's consent; both must be the same.
         text_version: which wording people saw, for the evidence.
+        hubspot, klaviyo, salesforce: what it subscribes to there. ignore: it leads to nothing, and that is right.
     """
 
     consent_id: Text

@@ -22,6 +22,22 @@ from vs_st_pipeline.routes.consumers.checks import CHECKS, MUST_NEVER
 
 TOLD_FOR: Final = timedelta(days=1)
 QUIET: Final = "quiet"
+ALERTS: Final = {
+    QUIET: (
+        f"No event of {SOURCE} came for longer than sopost.quiet_after. See whether orders come in there; if so, "
+        "`vs-st consumers register --again`, then import what was missed."
+    ),
+    "undone": (
+        "Somebody opted out while we subscribed them, and was unsubscribed again at once. Nothing is to be done if "
+        "the CRM lists them as unsubscribed."
+    ),
+    "withdrawn": (
+        "A consent was withdrawn, and what was done because of it is undone. Nothing is to be done; `vs-st why` "
+        "says it of one person."
+    ),
+    **{check.name: f"{check.counted.capitalize()}. {check.means}" for check in CHECKS if check.name in MUST_NEVER},
+}
+"""What people are told of besides how runs end, by the word that a message begins with."""
 
 
 def look(run: Run, report: Report) -> None:

@@ -79,7 +79,7 @@ HELD: Final = (
 UNREADABLE_PART, SEVERAL_NAMES, SEVERAL_EMAILS = "unreadable_part", "several_names", "several_emails"
 ADDRESS_CHANGED, HANDLER_MISMATCH, UNMAPPED_CONSENT = "address_changed", "handler_mismatch", "unmapped_consent"
 UNKNOWN_CONSENT_STATUS, CONSENT_VANISHED = "unknown_consent_status", "consent_vanished"
-REJECTED_AFTER_WRITE, WITHDRAWN = "rejected_after_write", "withdrawn"
+REJECTED_AFTER_WRITE, WITHDRAWN, UNDONE = "rejected_after_write", "withdrawn", "undone"
 
 NOTED_AT_THE_TOP: Final = (
     UNREADABLE_PART,
@@ -96,31 +96,40 @@ NOTED_AT_THE_TOP: Final = (
 
 MEANINGS: Final = {
     REHEARSAL: "not among `consumers.only`; nobody else is written while that is set",
-    SEVERAL_CONTACTS: "several records there have the address, and none our key; none is written",
-    MERGED_THERE: "the record was merged into another one there; not written",
-    OTHER_PRIMARY_EMAIL: "the record has another e-mail there now; not written",
+    SEVERAL_CONTACTS: "several records there have the address, and none our key; none is written: merge them there, "
+    "then `vs-st retry`",
+    MERGED_THERE: "the record was merged into another one there; not written: `vs-st retry` takes the one that is left",
+    OTHER_PRIMARY_EMAIL: "the record has another e-mail there now; not written: put it right there, then `vs-st retry`",
     DELETED_THERE: "the record was deleted there; not made again until a new order with a consent",
-    NOT_THERE: "known by an import alone, which creates nobody (`--create`)",
+    NOT_THERE: "known by an import alone, which creates nobody: import again with `--create`",
     SUPPRESSED_THERE: "suppressed there (complaint, bounce, opt-out of all mail); never subscribed",
     UNSUBSCRIBED_THERE: "unsubscribed there; subscribed again only by a consent that is newer (settings)",
     REMOVED_THERE: "subscribed once, and taken off there since; only a consent of a new order counts",
-    CONSENT_TIME_UNKNOWN: "imported without the time of the consent; subscribed to nothing",
+    CONSENT_TIME_UNKNOWN: "imported without the time of the consent; subscribed to nothing: import again with "
+    "`--consented-at`",
     UNREADABLE_PART: f"a consent or a question of an order at {SOURCE} cannot be read, and gives nothing",
     SEVERAL_NAMES: "orders with one address have several names; the newest order's is taken",
     SEVERAL_EMAILS: f"one person at {SOURCE} has several addresses; each is a consumer of its own",
     ADDRESS_CHANGED: "an order shows another address than when it was first read; not used",
-    HANDLER_MISMATCH: "a consent that is listed, given to a data handler that is not; gives nothing",
-    UNMAPPED_CONSENT: "a consent that `consumers.consents` does not list; gives nothing",
+    HANDLER_MISMATCH: "a consent that is listed, given to a data handler that is not; gives nothing: `vs-st check` "
+    "prints the name",
+    UNMAPPED_CONSENT: "a consent that `consumers.consents` does not list; gives nothing: `vs-st check` prints it "
+    "ready to paste",
     UNKNOWN_CONSENT_STATUS: "a consent with a status that means neither yes nor no (settings); gives nothing",
     CONSENT_VANISHED: "a consent that an order showed, and does not any more; subscribes nobody, undoes nothing",
     REJECTED_AFTER_WRITE: f"an order was rejected at {SOURCE} after the consumer was written; nobody is unsubscribed",
     WITHDRAWN: "a consent was withdrawn; what was done because of it is undone (settings)",
-    OPTION_MISSING: "a choice is missing in a field there; left out",
-    TYPE_MISMATCH: "a value cannot be written to a field of that type; left out",
-    MISSING_FIELD: "a field of the map is missing there; left out",
+    OPTION_MISSING: "a choice is missing in a field there; left out: `vs-st check` names it, create it there",
+    TYPE_MISMATCH: "a value cannot be written to a field of that type; left out: `vs-st check` names the type",
+    MISSING_FIELD: "a field of the map is missing there; left out: `vs-st check` names it, create it there",
     EDITED_THERE: "somebody edited our field there; it is put back",
     CANNOT_CLEAR: "a field there cannot be emptied; left until the value changes",
     GONE: "no longer there when it was to be written",
-    WAITING_RETRY: "refused before; tried again later",
+    UNDONE: "opted out between our look and our subscribing; unsubscribed again at once",
+    WAITING_RETRY: "refused before; tried again with growing gaps, at once by `vs-st retry`",
 }
 """What each reason to hold a consumer back, and each note, means to a person."""
+WORDS: Final = {
+    "held": {word: MEANINGS[word] for word in HELD},
+    "noted": {word: says for word, says in MEANINGS.items() if word not in HELD},
+}

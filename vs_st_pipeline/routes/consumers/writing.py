@@ -34,8 +34,9 @@ from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, Proof
 from vs_st_pipeline.platform.warehouse.retries import record_refused, record_rejected
 from vs_st_pipeline.routes.consumers import evidence, looking, planning
 from vs_st_pipeline.routes.consumers.consumers import Offer
-from vs_st_pipeline.routes.consumers.judging import FINAL_CODES, UNDONE, Action, Outcome, Subscription, asked_as
+from vs_st_pipeline.routes.consumers.judging import FINAL_CODES, Action, Outcome, Subscription, asked_as
 from vs_st_pipeline.routes.consumers.looking import ACCEPTED, REJECTED, UNKNOWN, Desk, Subject
+from vs_st_pipeline.routes.consumers.words import UNDONE
 
 FRESH_SECONDS: Final = 60.0  # 7.4
 MOST_LOCKED: Final = 3  # tries of an item in a sync (6.4)

@@ -56,6 +56,7 @@ ROUTE = Route(
     demo=demo.DEMO,
     count_stored=commands.count_stored,
     map_names=words.ATTRIBUTE_NAMES,
+    words=words.WORDS,
     # Writes that were sent, or were about to be, with no outcome known: a sync settles them by reading. Batches that
     # may still take effect, and contacts that we may have made.
     carried={"synced.writes": "outcome is null or phone is not null", "synced.doubted": "true"},

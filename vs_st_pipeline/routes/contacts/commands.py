@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import erasure
-from vs_st_pipeline.pipeline.route import Again, BadArguments, DryRun, Forget, Person, Question, Reconcile, Retry
+from vs_st_pipeline.pipeline.route import Again, DryRun, Forget, Person, Question, Reconcile, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse

@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     from vs_st_pipeline.routes.notices.session import NoticesSession
 
 LONG: Final = timedelta(hours=1)
+ALERTS: Final = {
+    "stopped": (
+        "An account sends nothing any more. Put right what the message says; after a bad key it goes on by itself, "
+        "else by `vs-st notices resume --account ID`."
+    ),
+    "template": "Messages of a status wait for their template. `vs-st notices templates check` says what is wrong "
+    "with it.",
+    "action": (
+        "Eshopbox refused what a customer's answer asked for, or nobody knows whether it took it. Take it by hand "
+        "there; `vs-st notices activity` names the order."
+    ),
+    "unknown": (
+        "For more than an hour nobody knows whether messages are with the customer. They are never sent again by "
+        "themselves: look at Gupshup's log, then `vs-st notices resolve`."
+    ),
+    "brake": (
+        "Too many messages at once are held. Look at `vs-st plan --route notices`, then sync once with --allow-unsafe."
+    ),
+}
+"""What people are told of besides how runs end, by the word that a message begins with."""
 _LOST: Final = (Wait.TEMPLATE_GONE, Wait.TEMPLATE_PAUSED, Wait.TEMPLATE_REFUSED, Wait.TEMPLATE_NOT_APPROVED)
 
 

@@ -5,7 +5,7 @@ Pure: no clock, no file, no network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -67,13 +67,43 @@ class Hold:
 ANSWERED_BEFORE, PHONE_LIMIT, KIND_LIMIT = "answered_before", "phone_limit", "kind_limit"
 _EXCEPTION: Final = MessageKind.EXCEPTION
 
+_ANSWERS: Final = """select status, reply_id from claims where kind = ? and notice_id <> ? and phone_hash = ?
+    and claimed_at > ? and state not in ('refused', 'released', 'rejected')"""
+
+
+def answers_to(phone_hash: str, notice_id: str, now: datetime) -> tuple[str, tuple[str, ...]]:
+    """Return the question for the answers that a phone has got in 24 h (`status`, `reply_id`), but this one.
+
+    Args:
+        notice_id: of the answer that is about to go. now: UTC without zone.
+    """
+    return _ANSWERS, (str(_EXCEPTION), notice_id, phone_hash, (now - WITHIN).isoformat())
+
+
+def enough(why: str, answers: Sequence[str], answered: bool) -> str | None:
+    """Return which limit of 8.5 an answer to a reply would exceed; None: none.
+
+    Args:
+        why: its kind. answers: kinds of those that the phone has got in 24 h. answered: the reply has one.
+    """
+    if answered:
+        return ANSWERED_BEFORE
+    if why in answers:
+        return KIND_LIMIT
+    return PHONE_LIMIT if len(answers) >= PER_PHONE else None
+
+
+def _enough(it: Standing) -> str | None:
+    return enough(it.why, it.answers, it.answered) if it.kind is _EXCEPTION else None
+
+
 HOLDS: Final[tuple[tuple[Hold, Callable[[Standing], bool]], ...]] = (
     (Hold(Drop.STALE, True), lambda it: it.now - it.replied_at > WITHIN),
     (Hold(Drop.REHEARSAL, True), lambda it: it.rehearsed),
     (Hold(Wait.OPTED_OUT, True), lambda it: it.is_out),
-    (Hold(ANSWERED_BEFORE, True), lambda it: it.kind is _EXCEPTION and it.answered),
-    (Hold(KIND_LIMIT, True), lambda it: it.kind is _EXCEPTION and it.why in it.answers),
-    (Hold(PHONE_LIMIT, True), lambda it: it.kind is _EXCEPTION and len(it.answers) >= PER_PHONE),
+    (Hold(ANSWERED_BEFORE, True), lambda it: _enough(it) == ANSWERED_BEFORE),
+    (Hold(KIND_LIMIT, True), lambda it: _enough(it) == KIND_LIMIT),
+    (Hold(PHONE_LIMIT, True), lambda it: _enough(it) == PHONE_LIMIT),
     (Hold(Wait.CHARGES_NOT_CONFIRMED, False), lambda it: it.charged_unconfirmed),
     (Hold(Wait.QUIET_HOURS, False), lambda it: it.quiet and it.now - it.replied_at >= FRESH),
 )

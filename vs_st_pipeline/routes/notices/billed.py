@@ -1,6 +1,6 @@
 """Keeps what a month's bill has counted, message by message, once the month is final (notices.md 7.7).
 
-Data flow: claims of the account's file -> a line each -> `billed` of the account's file.
+Data flow: claims of the account's file -> a line each -> `billed` of the account's file, and its evidence.
 
 A month is final from the 8th of the next one on. Then its lines are stored with the account, and stay as they are: what
 is learnt later of one of its messages is a line of the month that is open then, an adjustment. So a bill that was sent
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices.account import claim_rows
+from vs_st_pipeline.routes.notices.account import claim_rows, evidence
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 
@@ -147,15 +147,18 @@ def close(store: AccountStore, zone: tzinfo, today: date) -> None:
         month = _open_month(db, store.merchant, zone)
         if month is None:
             return
-        found = claim_rows.read_all(db, store.merchant)
+        found, told = claim_rows.read_all(db, store.merchant), list[dict[str, Any]]()
         while is_final(month, today):
             known = known_lines(db, store.merchant)
             for line in lines_of(found, store.account, zone, month, known, adjusts=True):
-                _put(db, line)
-            db.execute(
-                "insert or replace into facts values (?, ?, ?)", [_fact(store.merchant), month, today.isoformat()]
-            )
+                row = _row(line)
+                evidence.put_billed(db, row)
+                told.append({"what": evidence.BILLED, **row})
+            closed = {"merchant": store.merchant, "month": month, "at": today.isoformat()}
+            evidence.put_closed(db, closed)
+            told.append({"what": evidence.CLOSED, **closed})
             month = next_month(month)
+        store.evidence.append(told)
 
 
 def _open_month(db: sqlite3.Connection, merchant: str, zone: tzinfo) -> str | None:
@@ -175,24 +178,18 @@ def close_all(run: Run) -> None:
         close(AccountStore.of(run, account), run.merchant.time_zone, run.today())
 
 
-def _fact(merchant: str) -> str:
-    return f"billing_closed {merchant}"
-
-
 def closed_through(db: sqlite3.Connection, merchant: str) -> str | None:
     """Return the newest month of a merchant that is stored; None: none is."""
-    row = db.execute("select value from facts where name = ?", [_fact(merchant)]).fetchone()
+    row = db.execute("select value from facts where name = ?", [evidence.closed_name(merchant)]).fetchone()
     return None if row is None else str(row[0])
 
 
-def _put(db: sqlite3.Connection, line: Line) -> None:
-    db.execute(
-        "insert or ignore into billed values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            line.month, line.notice_id, line.merchant, line.of_month, line.bucket, line.was, str(line.amount),
-            line.currency, json.dumps(line.detail, ensure_ascii=False),
-        ],
-    )  # fmt: skip
+def _row(line: Line) -> dict[str, Any]:
+    return {
+        "month": line.month, "notice_id": line.notice_id, "merchant": line.merchant, "of_month": line.of_month,
+        "bucket": line.bucket, "was": line.was, "amount": str(line.amount), "currency": line.currency,
+        "detail": json.dumps(line.detail, ensure_ascii=False),
+    }  # fmt: skip
 
 
 def stored(db: sqlite3.Connection, merchant: str, month: str | None = None) -> list[Line]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
-from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices import ledger
+from vs_st_pipeline.routes.notices import ledger, listing
 from vs_st_pipeline.routes.notices.account import claims, consents, pauses
 from vs_st_pipeline.routes.notices.account.consents import Consent
 from vs_st_pipeline.routes.notices.account.store import AccountStore
@@ -63,5 +63,11 @@ def note_consent(run: Run, account_id: str, phone: str, state: str, evidence: Ma
 
 
 def resume(run: Run, account_id: str) -> bool:
-    """Let a stopped account send again; returns whether it was stopped."""
-    return pauses.resume(AccountStore.of(run, account_of(run, account_id)))
+    """Let a stopped account send again; returns whether it was stopped.
+
+    Its next list of templates is taken as it is: one that has none of those that are known says nothing by itself (10),
+    and a person knows whether all were replaced.
+    """
+    store = AccountStore.of(run, account_of(run, account_id))
+    listing.take_as_it_is(store, run.now())
+    return pauses.resume(store)

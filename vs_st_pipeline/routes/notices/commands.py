@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.own_commands import Option, OwnCommand, Told
-from vs_st_pipeline.pipeline.route import BadArguments, DryRun, Question
+from vs_st_pipeline.pipeline.route import DryRun, Question
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import billing, by_hand, explain, retrying, showing, sync, terms
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
@@ -120,6 +121,12 @@ def _resolve(run: Run, typed: Typed) -> Told:
     return Told({"merchant": run.merchant.id, "notice_id": typed["notice"], "as": typed["as"]}, [f"it {then}"])
 
 
+def _ask_for_baseline(run: Run, _typed: Typed) -> str:
+    return (
+        f"{run.merchant.id}: nothing that has occurred until now will ever be announced, and all sources are read anew"
+    )
+
+
 def _baseline(run: Run, _typed: Typed) -> Told:
     with run.sync_lock():
         terms.new_baseline(run)
@@ -134,7 +141,7 @@ def _baseline(run: Run, _typed: Typed) -> Told:
 
 def _resume(run: Run, typed: Typed) -> Told:
     resumed = by_hand.resume(run, typed["account"])
-    says = "goes on with the next sync" if resumed else "was not stopped"
+    says = "goes on with the next sync" if resumed else "was not stopped; its next list of templates is taken as it is"
     return Told({"account": typed["account"], "resumed": resumed}, [f"account {typed['account']} {says}"])
 
 
@@ -152,7 +159,7 @@ def _bill(runs: Sequence[Run], typed: Typed) -> Told:
     if not _MONTH.fullmatch(typed["month"]):
         raise BadArguments("--month is a month such as 2026-03")
     answer = billing.bill(runs, typed["month"], typed["account"], rows=typed["rows"])
-    return Told(answer, billing.csv(answer) if typed["csv"] else billing.lines(answer))
+    return Told(answer, billing.csv(answer) if typed["csv"] else billing.lines(answer), exact=typed["csv"])
 
 
 _NOTICE: Final = "NOTICE"
@@ -162,32 +169,33 @@ _TEMPLATE: Final = Option("--template", "This template, in place of the one of t
 COMMANDS: Final = (
     OwnCommand(
         "templates check",
-        "Read the account's templates now and say of each whether it fits its notification: what a portal asks before "
-        "it saves `enabled`. Exits with 1 where one does not. Without --notification all that are enabled or have a "
-        "template.",
+        "Read the account's templates now: does each fit its notification?",
         _check_templates,
         options=(_NOTIFICATION, _TEMPLATE, Option("--params", "These variables, in order.", "A,B")),
+        more="It is what a portal asks before it saves `enabled`. Exits with 1 where one does not fit. Without "
+        "--notification all that are enabled or have a template.",
     ),
     OwnCommand(
         "preview",
-        "Show a message as it would read, with samples or with an order's own values.",
+        "Show a message as it would read.",
         _preview,
         options=(
             Option("--notification", _NOTIFICATION.says, "KEY", required=True),
             _TEMPLATE,
             Option("--order", "With the values of this order.", "N"),
         ),
+        more="With samples, or with an order's own values.",
     ),
     OwnCommand(
         "activity",
-        "Show all that was said and done about an order. Calls no system.",
+        "Show all that was said and done about an order.",
         _activity,
         options=(Option("--order", "The order's number.", "N", required=True),),
+        more="Calls no system.",
     ),
     OwnCommand(
         "billing",
-        "Count a month's messages per merchant and account: charged, failed, unknown, amount. A month is final from "
-        "the 8th of the next one on. Calls no system.",
+        "Count a month's messages, and what they cost.",
         lambda run, typed: _bill([run], typed),
         options=(
             Option("--month", "Such as 2026-03.", "MONTH", required=True),
@@ -196,11 +204,12 @@ COMMANDS: Final = (
             Option("--csv", "As CSV."),
         ),
         for_many=_bill,
+        more="Per merchant and account: charged, failed, unknown, amount. A month is final from the 8th of the next "
+        "one on. Calls no system.",
     ),
     OwnCommand(
         "resolve",
-        "Say what became of a message of which nobody knows: sent, or not-sent. It may be sent again only after "
-        "not-sent, and only while it is fresh.",
+        "Say what became of a message of which nobody knows.",
         _resolve,
         (_NOTICE,),
         (
@@ -209,21 +218,25 @@ COMMANDS: Final = (
         ),
         acts=True,
         asks=_ask_to_resolve,
+        more="It was sent, or not-sent. It may be sent again only after not-sent, and only while it is fresh.",
     ),
     OwnCommand(
         "baseline",
-        "Begin anew: nothing that occurred before now is announced. Run it first after a backup of the whole data "
-        "folder is put back.",
+        "Begin anew: nothing that occurred before now is announced.",
         _baseline,
         acts=True,
+        asks=_ask_for_baseline,
+        needs_yes=False,  # notices.md 9 knows no --yes of it
+        more="Run it first after a backup of the whole data folder is put back.",
     ),
     OwnCommand("resume", "Let an account that was stopped send again.", _resume, for_account=True),
     OwnCommand(
-        "opt-out", "Never write PHONE by this account again, whatever it asked for before.",
+        "opt-out", "Never write a phone by this account again.",
         lambda run, typed: _consent("out", run, typed), ("PHONE",), for_account=True,
+        more="Whatever it asked for before.",
     ),
     OwnCommand(
-        "opt-in", "Note that PHONE may be written by this account, with the evidence of it.",
+        "opt-in", "Note that a phone may be written by this account.",
         lambda run, typed: _consent("in", run, typed), ("PHONE",),
         (Option("--evidence", "How and when the person agreed.", "TEXT", required=True),),
         for_account=True,

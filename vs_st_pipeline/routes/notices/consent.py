@@ -3,11 +3,13 @@
 Data flow: consent rows of the phone and account; the order's own flag and date -> the row used, or why not. Pure.
 
     out   ended by a later START or word of an operator, or an `opted-in` event over a minute later; by nothing else
-    in    of a kind in `opt_in`, or an operator's; on a house account no event, list or operator (whose customer is it?)
+    in    of a kind in `opt_in`, or an operator's; on a house account no event, list or operator (whose customer is
+          it?); to the number that the account has now
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,13 +35,18 @@ NO_CUSTOMER_NAMED: Final = frozenset({Source.OPERATOR, Source.GUPSHUP_EVENT, Sou
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of staged.consents, or what an order says of itself."""
+    """One row of staged.consents, or what an order says of itself.
+
+    Attributes:
+        number: of the account when it was given; None: not known, or of no number.
+    """
 
     source: str
     state: str
     at: datetime
     merchant_order: str | None = None
     evidence: str = "{}"
+    number: str | None = None
 
     def as_json(self, phone: str, account: str) -> Mapping[str, Any]:
         """Return it as it is stored with the claim."""
@@ -50,7 +57,7 @@ class Row:
             "at": self.at.isoformat(),
             "state": self.state,
             "merchant_order": self.merchant_order,
-            "evidence": self.evidence,
+            "evidence": json.loads(self.evidence),
         }
 
 
@@ -66,12 +73,15 @@ def is_out(rows: Iterable[Row]) -> bool:
     )
 
 
-def proof(rows: Iterable[Row], own: Iterable[Row], kinds: Sequence[str], account_kind: str) -> Row | None:
+def proof(
+    rows: Iterable[Row], own: Iterable[Row], kinds: Sequence[str], account_kind: str, number: str | None = None
+) -> Row | None:
     """Return the newest row that says yes; None where there is none.
 
     Args:
         rows: of the phone and account. own: what the order says (`eshopbox_flag`, `attestation`).
         kinds: `opt_in` of the settings. account_kind: `client` or `house`.
+        number: the account's; who opted in to another one before has not opted in to this one.
     """
     rows = list(rows)
     void = max((one.at for one in rows if one.state == VOID), default=None)
@@ -79,6 +89,8 @@ def proof(rows: Iterable[Row], own: Iterable[Row], kinds: Sequence[str], account
     if account_kind == HOUSE:
         allowed -= NO_CUSTOMER_NAMED
     counting = [
-        one for one in (*rows, *own) if one.state == IN and one.source in allowed and (void is None or one.at > void)
-    ]
+        one for one in (*rows, *own)
+        if one.state == IN and one.source in allowed and (void is None or one.at > void)
+        and (one.number is None or number is None or one.number == number)
+    ]  # fmt: skip
     return max(counting, key=lambda one: one.at, default=None)

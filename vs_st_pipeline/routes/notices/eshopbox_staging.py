@@ -27,9 +27,9 @@ from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.notices import phones, status_map, zones
 from vs_st_pipeline.routes.notices.eshopbox_facts import HookRow, Sighting, facts_of
 from vs_st_pipeline.routes.notices.eshopbox_rows import Rows, rows_of
-from vs_st_pipeline.routes.notices.journey import Event, Fact, events_of
+from vs_st_pipeline.routes.notices.journey import AnnouncedOf, Event, Fact, events_of
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
-from vs_st_pipeline.routes.notices.staging import OrderStaged, write
+from vs_st_pipeline.routes.notices.staging import OrderStaged, announced, write
 from vs_st_pipeline.routes.notices.status_map import StatusMap, squeezed
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 from vs_st_pipeline.routes.notices.units import Units
@@ -82,7 +82,9 @@ def stage(run: Run, settings: NoticesSettings, *, only: Collection[str] | None =
         work = _Work(run, settings, statuses, counting)
         for first in range(0, len(due), _AT_ONCE):
             numbers = due[first : first + _AT_ONCE]
-            orders = [work.stage(one) for one in _rows(db, numbers)]
+            rows = list(_rows(db, numbers))
+            told = announced(db, [PREFIX + one.key for one in rows])
+            orders = [work.stage(one, told) for one in rows]
             with db.transaction():
                 counts.given_up += write(db, [one.staged for one in orders], now)
                 stored.note_open(db, {one.number: one.is_open for one in orders})
@@ -185,7 +187,7 @@ class _Work:
         self._run, self._settings, self._statuses, self._counting = run, settings, statuses, counting
         self._zone = run.merchant.section(EshopboxSettings).time_zone
 
-    def stage(self, raw: _Raw) -> _Done:
+    def stage(self, raw: _Raw, told: AnnouncedOf) -> _Done:
         units = Units(raw.aliases)
         facts = facts_of(raw.key, raw.sightings, [], units, self._statuses)
         body = try_object(raw.body)
@@ -195,7 +197,7 @@ class _Work:
         if raw.hooks:  # after all that reads know, so that a hook without ids finds the one parcel there is
             facts = facts_of(raw.key, raw.sightings, raw.hooks, units, self._statuses)
         unread = {hook.seq for hook in raw.hooks if hook.read_at is None}
-        events = self._events(facts, unread)
+        events = self._events(facts, unread, told)
         rows: Rows | None = None
         if body is not None and said is not None:
             rows = rows_of(body, said, units, self._zone, _answers(facts))
@@ -210,16 +212,15 @@ class _Work:
         )
         return _Done(raw.number, staged, _is_open(events))
 
-    def _events(self, facts: Sequence[Fact], unread: set[int]) -> list[Event]:
+    def _events(self, facts: Sequence[Fact], unread: set[int], told: AnnouncedOf) -> list[Event]:
         """Return the events; a hook whose order was not read since counts for nothing yet but that it may be so."""
         if not unread or not self._counting:
-            found = events_of(facts, self._statuses, hooks_count=self._counting)
+            found = events_of(facts, self._statuses, hooks_count=self._counting, announced=told)
         else:
-            found = events_of(
-                [one for one in facts if one.seq not in unread], self._statuses, hooks_count=self._counting
-            )
+            read = [one for one in facts if one.seq not in unread]
+            found = events_of(read, self._statuses, hooks_count=self._counting, announced=told)
             known = {(one.unit_key, one.status) for one in found}
-            waiting = events_of(facts, self._statuses)
+            waiting = events_of(facts, self._statuses, announced=told)
             found += [one for one in waiting if not one.confirmed and (one.unit_key, one.status) not in known]
         last = self._run.now() - self._settings.confirm_wait
         return [one for one in found if one.confirmed or one.hook_at is None or one.hook_at >= last]

@@ -271,13 +271,13 @@ def _consents(db: Db, phones: Collection[str], account: AccountNow) -> tuple[dic
     own = account.account.id if account.account is not None else None
     with db.batch({"phone": sorted(phones)}) as batch:
         rows = db.rows(
-            f"""select phone, account, source, state, "at", merchant_order, evidence from staged.consents
+            f"""select phone, account, source, state, "at", merchant_order, evidence, number from staged.consents
                 where phone in (select phone from {batch}) and source not in (select unnest($own)) order by "at" """,
             {"own": [str(one) for one in OF_AN_ORDER]},
         )
-    for phone, of_account, source, state, at, merchant_order, evidence in rows:
+    for phone, of_account, source, state, at, merchant_order, evidence, number in rows:
         if state == ABSENT:
             absent[phone] = at
         elif of_account == own:
-            found.setdefault(phone, []).append(Row(source, state, at, merchant_order or None, evidence))
+            found.setdefault(phone, []).append(Row(source, state, at, merchant_order or None, evidence, number))
     return found, absent

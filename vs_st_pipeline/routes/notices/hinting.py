@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from vs_st_pipeline.connectors.eshopbox import hook_queue
-from vs_st_pipeline.connectors.gupshup.names import ANSWERED, CALLBACK, KINDS
+from vs_st_pipeline.connectors.gupshup.names import CALLBACK, KINDS
 from vs_st_pipeline.connectors.gupshup.settings import CLIENT, GupshupAccount, GupshupSettings
-from vs_st_pipeline.domain.hints import CUSTOMER, ORDER, WHOLE, Call, Hint
+from vs_st_pipeline.domain.hints import ANSWERED, CUSTOMER, ORDER, WHOLE, Call, Hint
 from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.run import Run

@@ -3,7 +3,9 @@
 Data flow: facts in order of arrival -> one `Event` per status and occurrence; `newest` says which one stands (5.4).
 
 Pure: no clock, no file, no network. The facts are only ever added to, so the same work gives the same numbers again:
-an occurrence that was given stays, whatever comes later.
+an occurrence that was given stays, whatever comes later; one that a message has told of stays in every database.
+
+It is long because what an event is, when it was, and which one stands are worked out from the same facts.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.routes.notices import occurrences
+from vs_st_pipeline.routes.notices.occurrences import Announced
 from vs_st_pipeline.routes.notices.status_map import Meaning, StatusMap, squeezed
 from vs_st_pipeline.routes.notices.words import Basis, Noted
 
@@ -127,7 +130,17 @@ def _is_newer(lower: Event, than: Event) -> bool:
     return at is not None and than.last_at is not None and at - than.last_at >= ONE_TIME
 
 
-def events_of(facts: Iterable[Fact], statuses: StatusMap, *, hooks_count: frozenset[str] = frozenset()) -> list[Event]:
+AnnouncedOf = Mapping[tuple[str, str], Sequence[Announced]]
+"""By unit and status: the occurrences that messages have told of."""
+
+
+def events_of(
+    facts: Iterable[Fact],
+    statuses: StatusMap,
+    *,
+    hooks_count: frozenset[str] = frozenset(),
+    announced: AnnouncedOf | None = None,
+) -> list[Event]:
     """Return what happened to each unit, as reads show it, and hooks where they count.
 
     What only a hook says is there as not confirmed, unless a read shows that status, or a newer one, of its unit.
@@ -135,6 +148,7 @@ def events_of(facts: Iterable[Fact], statuses: StatusMap, *, hooks_count: frozen
     Args:
         facts: of whole units, in order of arrival.
         hooks_count: resources (`shipment`, `return`) of which no read ever showed a status: a hook's word counts (3.7).
+        announced: what messages have told of; None: nothing.
     """
     by_unit: dict[str, list[Fact]] = {}
     for fact in sorted(facts, key=lambda one: one.seq):
@@ -144,7 +158,7 @@ def events_of(facts: Iterable[Fact], statuses: StatusMap, *, hooks_count: frozen
         shown = [fact for fact in own if not fact.by_hook]
         hooks = [fact for fact in own if fact.by_hook]
         counting = [fact for fact in hooks if _resource(fact) in hooks_count]
-        events = _events(unit_key, sorted([*shown, *counting], key=lambda one: one.seq), statuses)
+        events = _events(unit_key, sorted([*shown, *counting], key=lambda one: one.seq), statuses, announced or {})
         found += events
         found += _unconfirmed(unit_key, [fact for fact in hooks if fact not in counting], events, statuses)
     return found
@@ -154,7 +168,7 @@ def _resource(fact: Fact) -> str:
     return fact.name.split(".")[1] if fact.name.count(".") > 1 else ""
 
 
-def _events(unit_key: str, facts: Sequence[Fact], statuses: StatusMap) -> list[Event]:
+def _events(unit_key: str, facts: Sequence[Fact], statuses: StatusMap, announced: AnnouncedOf) -> list[Event]:
     by_status: dict[str, list[Fact]] = {}
     for fact in facts:
         if (meaning := statuses.of(fact.name)) is not None:
@@ -166,10 +180,10 @@ def _events(unit_key: str, facts: Sequence[Fact], statuses: StatusMap) -> list[E
             found.append(_event(unit_key, meaning, 1, own))
             continue
         others = [fact.seq for other, rest in by_status.items() if other != key for fact in rest]
-        parts = occurrences.parts(own, others)
+        parts = occurrences.numbered(occurrences.parts(own, others), announced.get((unit_key, key), ()))
         answers = [fact for fact in facts if squeezed(fact.word) == ANSWER]
-        for number, part in enumerate(parts, 1):
-            following = parts[number] if number < len(parts) else None
+        for place, (number, part) in enumerate(parts, 1):
+            following = parts[place][1] if place < len(parts) else None
             found.append(_event(unit_key, meaning, number, part, answered_at=_answered(answers, part, following)))
     return found
 

@@ -196,7 +196,8 @@ class Facts:
         """Return the consent that is used (5.9)."""
         if self.account.account is None:
             return None
-        return consent.proof(self.consents, self.own_word(), self.settings.opt_in, self.account.account.kind)
+        account = self.account.account
+        return consent.proof(self.consents, self.own_word(), self.settings.opt_in, account.kind, account.number)
 
     def own_word(self) -> list[consent.Row]:
         """Return what the order itself says: its flag, and the attestation for orders placed since then."""

@@ -4,6 +4,8 @@ Data flow: planned.notices, a message about to leave, an account's claim -> sync
 
 All of it runs in the caller's transaction. What a claim says wins over what stands here, whichever database was put
 back; but a state that was once reached never falls (7.5).
+
+It is long because whoever moves a message shall find all moves in one place.
 """
 
 from __future__ import annotations
@@ -72,16 +74,16 @@ def about_to_send(db: Db, run: Run, message: Message) -> bool:
         )
     db.execute(
         """update synced.notices set state = 'sending', reason = null, rule = null, until = null, changed_at = ?,
-               unit_key = ?, status = ?, occurrence = ?, merchant_order = ?, order_number = ?, reply_id = ?,
-               account = ?, account_kind = ?, number = ?, template_id = ?, category = ?, destination = ?, params = ?,
-               text = ?, buttons = ?, consent = ?, run_id = ?
+               unit_key = ?, status = ?, occurrence = ?, occurred_at = ?, occurred_to = ?, merchant_order = ?,
+               order_number = ?, reply_id = ?, account = ?, account_kind = ?, number = ?, template_id = ?,
+               category = ?, destination = ?, params = ?, text = ?, buttons = ?, consent = ?, run_id = ?
            where notice_id = ?""",
         [
-            now, message.unit_key, message.status, message.occurrence, message.merchant_order, message.order_number,
-            message.reply_id, message.account.id, message.account.kind, message.account.number, message.template_id,
-            message.category, message.phone, json.dumps(list(message.params), ensure_ascii=False), message.text,
-            buttons_as_json(message.buttons), json.dumps(dict(message.consent), ensure_ascii=False, default=str),
-            run.run_id, message.notice_id,
+            now, message.unit_key, message.status, message.occurrence, message.occurred_at, message.occurred_to,
+            message.merchant_order, message.order_number, message.reply_id, message.account.id, message.account.kind,
+            message.account.number, message.template_id, message.category, message.phone,
+            json.dumps(list(message.params), ensure_ascii=False), message.text, buttons_as_json(message.buttons),
+            json.dumps(dict(message.consent), ensure_ascii=False, default=str), run.run_id, message.notice_id,
         ],
     )  # fmt: skip
     return True
@@ -120,7 +122,9 @@ def from_claims(db: Db, run: Run, claims: Sequence[Claim], account: GupshupAccou
 
 _Row = dict[str, Any]
 _INTEGERS: Final = frozenset({"tries", "retries", "occurrence"})
-_TIMES: Final = frozenset({"until", "claimed_at", "accepted_at", "retry_at", "first_seen_at"})
+_TIMES: Final = frozenset(
+    {"until", "claimed_at", "accepted_at", "retry_at", "first_seen_at", "occurred_at", "occurred_to"}
+)
 
 
 def _values(
@@ -132,7 +136,8 @@ def _values(
         "claimed_at": claim.claimed_at, "tries": claim.tries, "message_id": claim.message_id, "wa_id": claim.wa_id,
         "accepted_at": claim.accepted_at, "code": claim.code, "vendor_reason": claim.reason,
         "settled_by": claim.evidence, "retries": claim.retries, "retry_at": claim.retry_at, "account": account.id,
-        "account_kind": account.kind, "number": account.number,
+        "account_kind": account.kind, "number": account.number, "occurred_at": claim.occurred_at,
+        "occurred_to": claim.occurred_to,
     }  # fmt: skip
 
 
@@ -151,6 +156,7 @@ def _stood(db: Db, ids: Sequence[str]) -> dict[str, _Row]:
     names = (
         "state", "reason", "until", "merchant_order", "claimed_at", "tries", "message_id", "wa_id", "accepted_at",
         "code", "vendor_reason", "settled_by", "retries", "retry_at", "account", "account_kind", "number",
+        "occurred_at", "occurred_to",
     )  # fmt: skip
     with db.batch({"notice_id": ids}) as batch:
         rows = db.rows(f"select notice_id, {', '.join(names)} from synced.notices join {batch} using (notice_id)")

@@ -31,7 +31,10 @@ AGAIN_AFTER: Final = timedelta(minutes=1)  # after a list that said nothing
 TEMPLATES_READ, TEMPLATES_TRIED, TEMPLATES_WANTED = "templates_read", "templates_tried", "templates_wanted"
 USERS_READ: Final = "users_read"
 TEMPLATES_APP: Final = "templates_app"  # whose list it is: an account may be given another app
-FOREIGN: Final = "Gupshup's list of templates has none of those that the account had: is app_id right?"
+FOREIGN: Final = (
+    "Gupshup's list of templates has none of those that the account had: is app_id right? If all of them were "
+    "replaced, run `vs-st notices resume --account ID`, and the next list is taken as it is"
+)
 
 
 def read(session: NoticesSession) -> None:
@@ -126,6 +129,12 @@ def is_of_app(store: AccountStore) -> bool:
     with store.read() as db:
         row = db.execute("select value from facts where name = ?", [TEMPLATES_APP]).fetchone()
     return row is None or row["value"] == store.account.app_id
+
+
+def take_as_it_is(store: AccountStore, now: datetime) -> None:
+    """Have the next list of templates taken though it has none of those that are known; until then nothing is sent."""
+    with store.write() as db:
+        db.execute("insert or replace into facts values (?, '', ?)", [TEMPLATES_APP, now.isoformat()])
 
 
 def _store_templates(store: AccountStore, found: Sequence[Template], now: datetime, *, of_app: bool) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
+from vs_st_pipeline.connectors.gupshup.codes import CODES
 from vs_st_pipeline.routes.notices.words import Drop, Noted, ReplyOutcome, State, Wait
 
 MEANINGS: Final[dict[str, str]] = {
@@ -82,4 +84,18 @@ MEANINGS: Final[dict[str, str]] = {
     ReplyOutcome.TOO_LATE: "It came more than 72 hours after the message.",
     ReplyOutcome.AMBIGUOUS: "It could mean one of several orders.",
     ReplyOutcome.OTHER_PHONE: "It came from another phone than the message went to.",
+}
+
+
+def _of(words: Iterable[str]) -> dict[str, str]:
+    return {str(word): MEANINGS[word] for word in words if word in MEANINGS}
+
+
+WORDS: Final = {
+    "dropped": _of(Drop),
+    "waiting": _of(Wait),
+    "noted": _of(Noted),
+    "state of a message": _of(State),
+    "outcome of a reply": _of(ReplyOutcome),
+    "code of a failed message": {code: f"{one.why.capitalize()}." for code, one in CODES.items()},
 }

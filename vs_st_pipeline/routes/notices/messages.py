@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
@@ -34,6 +35,7 @@ class Message:
         text: the body as it reads. params: values of its placeholders, in order.
         exempt: it counts in no cap (`cap.exempt`, or no notice).
         consent: the row of staged.consents that is used; `{}` for what answers a reply.
+        occurred_at, occurred_to: what it tells of occurred not before and not after (UTC without zone).
         reply_id: message_id of the reply that it answers.
         form: a fingerprint of what fills the placeholders by the settings; a refusal by code holds as long as it (7.4).
     """
@@ -52,6 +54,8 @@ class Message:
     unit_key: str | None = None
     status: str | None = None
     occurrence: int | None = None
+    occurred_at: datetime | None = None
+    occurred_to: datetime | None = None
     merchant_order: str | None = None
     order_number: str | None = None
     reply_id: str | None = None

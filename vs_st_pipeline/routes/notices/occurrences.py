@@ -6,6 +6,7 @@ Data flow: entries of one status of one unit, in order of arrival -> those of ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from vs_st_pipeline.routes.notices.journey import Fact
 
 APART: Final = timedelta(hours=4)  # entries less than this after the newest of an occurrence belong to it
+_AT_ALL: Final = timedelta.resolution  # of times that are known as a stretch: those that touch may be one
 
 
 def parts(entries: Sequence[Fact], others: Sequence[int]) -> list[list[Fact]]:
@@ -38,6 +40,56 @@ def parts(entries: Sequence[Fact], others: Sequence[int]) -> list[list[Fact]]:
             found[-1].append(entry)
         newest = max(newest, at)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An occurrence that a message has told of, as its claim knows it: not before `first`, not after `last`."""
+
+    number: int
+    first: datetime
+    last: datetime
+
+
+def numbered(found: Sequence[list[Fact]], announced: Sequence[Announced] = ()) -> list[tuple[int, list[Fact]]]:
+    """Return occurrences with their numbers, from 1; what was announced keeps the number that it was announced by.
+
+    A database that was lost, or is an older one, may see other entries than the one that announced them, and count
+    otherwise. One that may be an announced occurrence is that one. One that comes before an announced one, and has no
+    number left, says nothing.
+
+    Args:
+        found: as `parts` returns them.
+    """
+    numbers: list[tuple[int, list[Fact]]] = []
+    newest = 0
+    for part in found:
+        first, last = min(map(_earliest, part)), max(map(_time, part))
+        apart = APART if all(map(_is_certain, part)) else _AT_ALL
+        same = [one.number for one in announced if one.first - last < apart and first - one.last < apart]
+        number = max(same, default=0)
+        if not same:
+            number = 1 + max([newest, *(one.number for one in announced if first >= one.last)])
+            if any(one.number <= number for one in announced if one.first >= last):
+                continue
+        if number > newest:
+            numbers.append((number, list(part)))
+            newest = number
+        elif numbers:
+            numbers[-1][1].extend(part)
+    return numbers
+
+
+def _is_certain(entry: Fact) -> bool:
+    """Say whether it is known when an entry was, and not only by when."""
+    return entry.by_hook or (entry.own_at is not None and not entry.is_ahead)
+
+
+def _earliest(entry: Fact) -> datetime:
+    """Return the moment before which an entry was not: its own time, else that of the last look without it."""
+    if _is_certain(entry):
+        return _time(entry)
+    return entry.bound if entry.bound is not None and not entry.is_ahead else datetime.min
 
 
 def _time(entry: Fact) -> datetime:

@@ -28,7 +28,7 @@ from vs_st_pipeline.routes.notices.other_orders import OtherOrder, Person
 from vs_st_pipeline.routes.notices.other_tables import Stored
 from vs_st_pipeline.routes.notices.other_words import Kept, keep
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
-from vs_st_pipeline.routes.notices.staging import OrderStaged, write
+from vs_st_pipeline.routes.notices.staging import OrderStaged, announced, write
 from vs_st_pipeline.routes.notices.status_map import StatusMap
 from vs_st_pipeline.routes.notices.systems import COMMERCE7, VINOSHIPPER
 from vs_st_pipeline.routes.notices.units import Units
@@ -206,7 +206,7 @@ class Staging:
         if not affected:
             return
         db, forgotten = self.db, read_suppressed(self.db)
-        facts = other_tables.facts(db, affected)
+        facts, told = other_tables.facts(db, affected), announced(db, sorted(affected))
         staged: list[OrderStaged] = []
         for merchant_order in sorted(affected):
             source, _, own = merchant_order.partition(":")
@@ -223,7 +223,7 @@ class Staging:
                 OrderStaged(
                     merchant_order,
                     source,
-                    events_of(facts.get(merchant_order, []), self.statuses),
+                    events_of(facts.get(merchant_order, []), self.statuses, announced=told),
                     units,
                     None if read is None else _row(merchant_order, source, read),
                     None if read is None else self._recipient(merchant_order, read.order.person),

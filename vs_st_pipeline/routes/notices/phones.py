@@ -59,9 +59,10 @@ def read(raw: str | None, country: str | None, settings: NoticesSettings) -> Pho
     national = phonenumbers.national_significant_number(number)
     if len(set(national)) == 1 or MADE_UP & {national, _DIGITS.sub("", written)} or number.extension:
         return Phone(None, Wait.PHONE_INVALID)
-    if not phonenumbers.is_valid_number(number):
+    kind = phonenumbers.number_type(number)  # of a number that is not valid it is unknown: no need to ask for both
+    if kind == PhoneNumberType.UNKNOWN:
         return Phone(None, Wait.PHONE_INVALID)
-    if phonenumbers.number_type(number) not in MOBILE:
+    if kind not in MOBILE:
         return Phone(None, Wait.PHONE_NOT_MOBILE)
     if phonenumbers.region_code_for_number(number) not in {country_code(one) for one in settings.countries}:
         return Phone(None, Wait.COUNTRY_NOT_ALLOWED)

@@ -32,7 +32,7 @@ from vs_st_pipeline.routes.notices import (
 )
 from vs_st_pipeline.routes.notices.gathering import Candidate, Frame
 from vs_st_pipeline.routes.notices.journey import Event, newest
-from vs_st_pipeline.routes.notices.judged import AccountNow
+from vs_st_pipeline.routes.notices.judged import AccountNow, Facts
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.planned import DROPPED, DUE, WAITING, Plan
 from vs_st_pipeline.routes.notices.rendering import Rendered
@@ -40,7 +40,7 @@ from vs_st_pipeline.routes.notices.rules import Verdict
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 from vs_st_pipeline.routes.notices.terms import Terms
-from vs_st_pipeline.routes.notices.words import Drop, MessageKind, Wait
+from vs_st_pipeline.routes.notices.words import Basis, Drop, MessageKind, Wait
 
 __all__ = ["Verdict", "again", "again_all", "due", "plan", "turned_down"]
 
@@ -69,6 +69,8 @@ def plan(session: NoticesSession) -> None:
                 db.execute("delete from planned.notices")
             return
         _read_phones_anew(db, session)
+        with db.transaction():
+            now = terms.store_sources(db, run, now, sources_table.complete(session), session.begun)
         made = _judge(db, session, now)
         with db.transaction():
             made.write(db)
@@ -257,10 +259,18 @@ def _message(found: Candidate, account: AccountNow) -> Message:
         unit_key=it.event.unit_key,
         status=it.status,
         occurrence=it.event.occurrence,
+        occurred_at=it.event.occurred_at,
+        occurred_to=_occurred_to(it),
         merchant_order=found.merchant_order,
         order_number=found.order_number,
         form=template_fit.form_of(it.wanted),
     )
+
+
+def _occurred_to(it: Facts) -> datetime | None:
+    """Return the moment by which a status had occurred: its newest own time, else when it was first seen."""
+    event = it.event
+    return it.first_seen_at if event.basis == Basis.BETWEEN else event.last_at
 
 
 def _note_fits(db: Db, session: NoticesSession, account: AccountNow) -> None:

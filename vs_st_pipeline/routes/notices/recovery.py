@@ -35,6 +35,7 @@ _COLUMNS: Final = (
     "notice_id", "kind", "unit_key", "status", "occurrence", "merchant_order", "order_number", "reply_id", "state",
     "reason", "destination", "claimed_at", "tries", "message_id", "wa_id", "accepted_at", "code", "vendor_reason",
     "settled_by", "retries", "retry_at", "template_id", "category", "buttons", "changed_at",
+    "occurred_at", "occurred_to",
 )  # fmt: skip
 
 
@@ -190,6 +191,8 @@ def _put_back(file: sqlite3.Connection, merchant: str, row: Mapping[str, Any], s
         unit_key=row["unit_key"],
         status=row["status"],
         occurrence=row["occurrence"],
+        occurred_at=row["occurred_at"],
+        occurred_to=row["occurred_to"],
         merchant_order=row["merchant_order"],
         order_number=row["order_number"],
         reply_id=row["reply_id"],

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupSettings
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.report import FAILED, Report
-from vs_st_pipeline.pipeline.route import Again, BadArguments, Retry
+from vs_st_pipeline.pipeline.route import Again, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import ledger

@@ -10,6 +10,7 @@ from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes.notices import (
+    alerts,
     assets,
     check,
     checks,
@@ -17,6 +18,7 @@ from vs_st_pipeline.routes.notices import (
     demo,
     forgetting,
     leaving,
+    meanings,
     pages,
     report,
     setup,
@@ -75,8 +77,11 @@ ROUTE = Route(
     count_stored=leaving.count_stored,
     carried=CARRIED,
     commands=commands.COMMANDS,
+    asked="Try templates, preview messages, bill, settle and stop them.",
     demo=demo.DEMO,
     accounts=accounts_of,
+    words=meanings.WORDS,
+    alerts=alerts.ALERTS,
     open_advice=(
         "`vs-st why --route notices` says of each message how it stands; `vs-st retry --route notices` releases what "
         "was refused, and `vs-st notices resolve` settles what nobody knows."

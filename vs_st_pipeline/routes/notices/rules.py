@@ -81,12 +81,17 @@ def judge(facts: Facts, rules: Iterable[Rule] | None = None) -> Verdict | None:
 # 1
 
 
+def _began(it: Facts) -> datetime:
+    """Return since when the order's source is told of."""
+    return it.terms.started_at if it.order is None else it.terms.since(it.order.merchant_order)
+
+
 def _is_first_hook(it: Facts) -> bool:
     """Say whether only hooks tell of this unit, this is the first, and its order is older than the start (5.1)."""
     if it.event.basis != Basis.HOOK:
         return False
     placed = it.order.placed_at if it.order is not None else None
-    if placed is not None and placed >= it.terms.started_at:
+    if placed is not None and placed >= _began(it):
         return False
     others = [one for one in it.unit if (one.status, one.occurrence) != (it.status, it.event.occurrence)]
     return not any(_hook_order(one) < _hook_order(it.event) for one in others if one.hook_at is not None)
@@ -338,7 +343,7 @@ def _waits_for_retry(it: Facts) -> Found | bool:
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule(1, Drop.BEFORE_START, lambda it: it.in_baseline),
-    Rule(1, Drop.BEFORE_START, lambda it: _occurred_before(it, it.terms.started_at)),
+    Rule(1, Drop.BEFORE_START, lambda it: _occurred_before(it, _began(it))),
     Rule(1, Drop.BEFORE_START, _is_first_hook),
     Rule(2, Drop.NOT_ENABLED, _is_disabled),
     Rule(2, Drop.BEFORE_ENABLED, lambda it: _occurred_before(it, it.terms.enabled_since.get(it.status))),

@@ -98,7 +98,7 @@ def _countries(node: Node, reading: Reading) -> tuple[str, ...]:
 
 
 def _kinds(node: Node, reading: Reading) -> tuple[str, ...]:
-    found = tuple(item.choice(OPT_IN_KINDS, of=node.key) for item in node.items())
+    found = tuple(item.choice(OPT_IN_KINDS) for item in node.items())
     if not found:
         raise node.problem(f"nobody could be messaged; write one or more of: {', '.join(OPT_IN_KINDS)}")
     return found
@@ -159,6 +159,7 @@ class NotificationSettings(SettingsModel):
     Attributes:
         template: for the client's account; with the house selected, the house's counts alone.
         max_age: None: 24h, `created` 12h. quiet_hours: `ignore` is for this one.
+        enabled: nothing of this status is sent before somebody enables it.
     """
 
     enabled: Flag = False
@@ -168,7 +169,11 @@ class NotificationSettings(SettingsModel):
 
 
 class QuietHours(SettingsModel):
-    """When nobody is written: from, to (`HH:MM`), by the recipient's or the merchant's zone."""
+    """When nobody is written: from, to (`HH:MM`), by the recipient's or the merchant's zone.
+
+    Attributes:
+        from, to: `HH:MM`. zone: whose clock.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -178,7 +183,11 @@ class QuietHours(SettingsModel):
 
 
 class Cap(SettingsModel):
-    """How many notices one phone gets from one number in a rolling window."""
+    """How many notices one phone gets from one number in a rolling window.
+
+    Attributes:
+        messages: so many at most. window: in this time. exempt: statuses that no cap holds back.
+    """
 
     messages: Annotated[int, Whole(1, 1_000_000)] = 6
     window: Annotated[timedelta, _between(timedelta(minutes=1), timedelta(days=30), "1m to 30d")] = timedelta(hours=24)
@@ -186,7 +195,11 @@ class Cap(SettingsModel):
 
 
 class Attestation(SettingsModel):
-    """Who says that customers opt in when they order, in which words, and since when."""
+    """Who says that customers opt in when they order, in which words, and since when.
+
+    Attributes:
+        text: what customers agree to. by: who says so. from: orders since then.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -196,7 +209,11 @@ class Attestation(SettingsModel):
 
 
 class Unexpected(SettingsModel):
-    """What a client answers to replies that lead to no action (8.5)."""
+    """What a client answers to replies that lead to no action (8.5).
+
+    Attributes:
+        enabled: whether anything is answered. text, template: what is.
+    """
 
     enabled: Flag = False
     text: OrNull[Words] = None
@@ -204,7 +221,11 @@ class Unexpected(SettingsModel):
 
 
 class ActivitySettings(SettingsModel):
-    """Where each row of activity is told (8.6). push_headers: by name; they may be keys, so they are references."""
+    """Where each row of activity is told (8.6). push_headers: by name; they may be keys, so they are references.
+
+    Attributes:
+        push_url: where. push_headers: by name, as references: they may be keys.
+    """
 
     push_url: OrNull[Annotated[str, Form(_push_url, "a URL such as https://example.com/events")]] = None
     push_headers: MappingOf[SecretValue] = {}
@@ -219,6 +240,15 @@ class NoticesSettings(SettingsModel):
         countries: whose phones may be messaged. default_country: for addresses that name none.
         notifications: by status; absent: disabled. confirmations: by action key.
         quiet_hours: None: none. only_to: a rehearsal; None: it is none.
+        opt_in: what counts as evidence that a phone may be written. statuses: which words of the sources mean which
+            status.
+        replies: which words of customers mean what. settle: how long a new notice waits for what may take its place.
+        confirm_wait: how long a hook's word waits for a read that shows it.
+        source_max_age: how old the last read of an order may be. flood_limit: more due at once than this is refused.
+        shared_phone_limit: more names than this with one phone, and it is written to nobody.
+        allow_marketing_templates: whether templates that are not UTILITY may be used. brand: the value of variable
+            `brand`.
+        samples: values for `vs-st notices preview`.
     """
 
     looks_beside: ClassVar[bool] = True

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, TemplateParam, TemplateSettings
 from vs_st_pipeline.connectors.gupshup.variables import NAMES
-from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.domain.errors import BadArguments, BadSettings
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import accounts_seen, explain, listing, rendering, status_map, template_fit
 from vs_st_pipeline.routes.notices.account import pauses

@@ -55,7 +55,12 @@ def stage(session: NoticesSession) -> None:
 
 def is_complete(session: NoticesSession) -> bool:
     """Say whether all sources were read once to their end, so that what is staged may be the baseline (5.1)."""
-    return all(source.is_complete(session) for source in sources_of(session.run.merchant))
+    return all(complete(session).values())
+
+
+def complete(session: NoticesSession) -> dict[str, bool]:
+    """Return of each source, by its system, whether it was read once to its end."""
+    return {source.system: source.is_complete(session) for source in sources_of(session.run.merchant)}
 
 
 def read_again(session: NoticesSession, merchant_order: str) -> bool:

@@ -16,8 +16,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices.journey import Event
+from vs_st_pipeline.routes.notices.journey import AnnouncedOf, Event
+from vs_st_pipeline.routes.notices.occurrences import Announced
 from vs_st_pipeline.routes.notices.units import Units, kind_of
+from vs_st_pipeline.routes.notices.words import MessageKind
 
 OTHERS_UNIT: Final = "unit_of_another_order"
 
@@ -53,6 +55,20 @@ _EVENT_TYPES: Final = {
     **dict.fromkeys(("occurrence", "rank"), "integer"),
     **dict.fromkeys(("ends", "confirmed", "in_baseline"), "boolean"),
 }
+
+
+def announced(db: Db, merchant_orders: Sequence[str]) -> AnnouncedOf:
+    """Return what messages have told of these orders, so that an occurrence keeps its number (3.8; rulings 6)."""
+    found: dict[tuple[str, str], list[Announced]] = {}
+    with db.batch({"merchant_order": merchant_orders}) as batch:
+        rows = db.rows(
+            f"""select unit_key, status, occurrence, occurred_at, occurred_to from synced.notices
+                where kind = '{MessageKind.NOTICE}' and claimed_at is not null and occurred_at is not null
+                  and occurred_to is not null and merchant_order in (select merchant_order from {batch})"""
+        )
+    for unit_key, status, *rest in rows:
+        found.setdefault((unit_key, status), []).append(Announced(*rest))
+    return found
 
 
 def write(db: Db, orders: Sequence[OrderStaged], now: datetime) -> int:

@@ -20,13 +20,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from vs_st_pipeline.connectors.gupshup.names import ANSWERED
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
-from vs_st_pipeline.domain.hints import ORDER, Hint, Outcome
+from vs_st_pipeline.domain.hints import ANSWERED, ORDER, Hint, Outcome
 from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted, SharedHints
+from vs_st_pipeline.pipeline.staged_run import in_spite_of_trouble
 from vs_st_pipeline.pipeline.status_file import was_synced
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.failpoints import failpoint
@@ -100,7 +100,7 @@ class _Targeted:
             hinting.keep_callbacks(self._run, callbacks)
             session.do(READ, stages.take)
             session.do(READ, self._read, orders)
-            sync.in_spite_of_trouble(session, lambda: session.do(READ, listing.read))
+            in_spite_of_trouble(session, lambda: session.do(READ, listing.read))
             good = {one.name for one in orders if one.name and one.failed is None and not one.gone}
             session.only = frozenset(good | self._answered([one.id or "" for one in answers]))
             session.do(STAGED, stages.stage)
@@ -236,7 +236,9 @@ def run_shared(run: Run, desk: HintDesk) -> Report:
             store = AccountStore.of(run, account)
             with store.lock():
                 claimed = desk.claim(run)
-                answered = list(taking.keep(store, claimed, run=run))
+                taken = taking.keep(store, claimed, run=run)
+                report.noted.update(taken.noted)
+                answered = taken.answered
                 failpoint("callbacks kept")
                 hinting.tell(desk.inbox, answered)
                 desk.settle(claimed, Outcome.WRITTEN if answered else Outcome.UNCHANGED)

@@ -6,6 +6,8 @@ a lost database is filled from there.
     started_at           begin of the first run; `vs-st notices baseline` sets it anew
     baseline_done        the first complete read was seen, all that it showed is `in_baseline`
     enabled_since:KEY    begin of the first sync that planned to its end with KEY enabled; gone while it is disabled
+    source_since:NAME    begin of the sync in which that source's first complete read was seen; gone while it is not
+                         in the settings. Of the sources that were there at the start: `started_at`
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 STARTED_AT: Final = "started_at"
 BASELINE_DONE: Final = "baseline_done"
 ENABLED_SINCE: Final = "enabled_since:"
+SOURCE_SINCE: Final = "source_since:"
 _KIND: Final = "notice_fact"  # of a line of evidence
 _READ_TO: Final = "evidence_read_to"  # fact: how far the evidence was read, as this database knows
 
@@ -34,11 +37,17 @@ class Terms:
     Attributes:
         started_at: of the merchant. has_baseline: the first complete read was seen; until then nothing is due.
         enabled_since: by status, of those that are enabled now; one that this run sees first: the run's begin.
+        source_since: by system; what occurred there before is not told.
     """
 
     started_at: datetime
     has_baseline: bool
     enabled_since: Mapping[str, datetime] = field(default_factory=dict)
+    source_since: Mapping[str, datetime] = field(default_factory=dict)
+
+    def since(self, merchant_order: str) -> datetime:
+        """Return since when an order (SOURCE:ID) may be told of: the merchant's begin, or its source's, if later."""
+        return max(self.started_at, self.source_since.get(merchant_order.partition(":")[0], self.started_at))
 
 
 def load(db: Db, run: Run, enabled: Collection[str], begun: datetime) -> Terms:
@@ -53,6 +62,9 @@ def load(db: Db, run: Run, enabled: Collection[str], begun: datetime) -> Terms:
         started_at=stored.get(STARTED_AT, begun),
         has_baseline=BASELINE_DONE in stored,
         enabled_since={status: stored.get(name, begun) for name, status in names.items()},
+        source_since={
+            name.removeprefix(SOURCE_SINCE): at for name, at in stored.items() if name.startswith(SOURCE_SINCE)
+        },
     )
 
 
@@ -64,7 +76,7 @@ def _stored(db: Db, run: Run) -> dict[str, str]:
     found = {
         name: value
         for name, value in db.rows("select name, value from synced.notice_facts")
-        if name in (STARTED_AT, BASELINE_DONE) or name.startswith(ENABLED_SINCE)
+        if name in (STARTED_AT, BASELINE_DONE) or name.startswith((ENABLED_SINCE, SOURCE_SINCE))
     }
     if STARTED_AT in found:
         return found
@@ -72,7 +84,12 @@ def _stored(db: Db, run: Run) -> dict[str, str]:
     for line in EvidenceFile.of(run).read():
         if line.get("kind") == _KIND:
             told[str(line["name"])] = line["value"]
-    return found | {name: value for name, value in told.items() if value is not None and name != BASELINE_DONE}
+    return found | {name: value for name, value in told.items() if value is not None and not _is_of_staged(name)}
+
+
+def _is_of_staged(name: str) -> bool:
+    """Say whether a fact is about what this database has staged: another one knows nothing of it."""
+    return name == BASELINE_DONE or name.startswith(SOURCE_SINCE)
 
 
 def recover(db: Db, run: Run) -> None:
@@ -90,7 +107,7 @@ def recover(db: Db, run: Run) -> None:
     inode, size = json.loads(stored.get(_READ_TO, "[0, 0]"))
     told: dict[str, str | None] = {}
     for line in file.read(size if inode == position.inode and size <= position.size else 0):
-        if line.get("kind") == _KIND and line["name"] != BASELINE_DONE:
+        if line.get("kind") == _KIND and not _is_of_staged(line["name"]):
             told[str(line["name"])] = line["value"]
     with db.transaction():
         for name, value in told.items():
@@ -113,6 +130,36 @@ def store_baseline(db: Db, run: Run) -> None:
     """Mark all that is staged as seen before anything could be told, for good (the first complete read, 5.1)."""
     db.execute("update staged.journey_events set in_baseline = true where not in_baseline")
     _store(db, run, {BASELINE_DONE: run.now().isoformat()})
+
+
+def store_sources(db: Db, run: Run, terms: Terms, complete: Mapping[str, bool], begun: datetime) -> Terms:
+    """Let nothing be told of a source that was added later which was there when it was first read (5.1).
+
+    Until its first read is complete, all that it shows was there before: also what it says of another source's orders.
+
+    Args:
+        terms: as loaded, with a baseline. complete: by system of all sources, whether it was read once to its end.
+        begun: when the run began.
+
+    Returns:
+        The terms with that.
+    """
+    known = terms.source_since
+    facts: dict[str, str | None] = {SOURCE_SINCE + name: None for name in known.keys() - complete.keys()}
+    if not known:
+        facts |= {SOURCE_SINCE + name: terms.started_at.isoformat() for name in complete}
+    else:
+        for name in sorted(complete.keys() - known.keys()):
+            db.execute(
+                """update staged.journey_events set in_baseline = true where not in_baseline
+                   and (source = $name or merchant_order in (select merchant_order from staged.source_orders
+                                                             where source = $name and merchant_order is not null))""",
+                {"name": name},
+            )
+            if complete[name]:
+                facts[SOURCE_SINCE + name] = begun.isoformat()
+    _store(db, run, facts)
+    return load(db, run, terms.enabled_since.keys(), begun)
 
 
 def store_enabled(db: Db, run: Run, terms: Terms) -> None:

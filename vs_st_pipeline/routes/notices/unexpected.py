@@ -158,13 +158,9 @@ def _standing(session: NoticesSession, db: Db, one: Answer) -> Standing:
 def _answers(session: NoticesSession, one: Answer) -> tuple[tuple[str, ...], bool]:
     """Return the kinds of answers to this phone in 24 h, by all merchants of the number; whether this reply has one."""
     store = session.store(one.account)
-    since = (session.run.now() - WITHIN).isoformat()
+    asked = answering.answers_to(store.hashed(one.phone), one.notice_id, session.run.now())
     with store.read() as file:
-        rows = file.execute(
-            """select status, reply_id from claims where kind = ? and notice_id <> ? and phone_hash = ?
-               and claimed_at > ? and state not in ('refused', 'released', 'rejected')""",
-            (str(MessageKind.EXCEPTION), one.notice_id, store.hashed(one.phone), since),
-        ).fetchall()
+        rows = file.execute(*asked).fetchall()
     return tuple(str(row["status"]) for row in rows), any(row["reply_id"] == one.message_id for row in rows)
 
 

@@ -8,7 +8,7 @@ Where it is not certain, all zones that could be meant are returned: a message i
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -90,6 +90,7 @@ _ALSO: Final = {
 _OUTSIDE = re.compile(r"[^A-Z ]")
 
 
+@lru_cache(maxsize=4096)  # sources write few countries and states in few ways, and each order asks several times
 def country_code(country: str | None) -> str | None:
     """Return the two letters of ISO 3166 for a country by code or name; None where it is none that is known."""
     if country is None:
@@ -100,6 +101,7 @@ def country_code(country: str | None) -> str | None:
     return name if name in _countries().values() else _countries().get(name)
 
 
+@lru_cache(maxsize=4096)
 def of(country: str | None, state: str | None) -> tuple[str, ...]:
     """Return all zones that an address may be in; nothing where its country is not known (the merchant's zone counts).
 

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import reading, stored
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.pipeline.own_commands import Told
-from vs_st_pipeline.pipeline.route import BadArguments
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.orders import (
     after_sent,
+    evidence,
     fulfilling,
     judging,
     ledger,
@@ -30,7 +31,7 @@ from vs_st_pipeline.routes.orders import (
 )
 from vs_st_pipeline.routes.orders.acts import PERSON, Result, act, row_of, start_of
 from vs_st_pipeline.routes.orders.ended import UNSETTLED, Ended
-from vs_st_pipeline.routes.orders.knowing import DONT_SEND, known_of
+from vs_st_pipeline.routes.orders.knowing import DONT_SEND, is_kept_back, known_of
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.payload import Unsendable, build
 from vs_st_pipeline.routes.orders.rules import PASSABLE
@@ -90,6 +91,11 @@ def _send(session: OrdersSession, order_id: str, accept: frozenset[str]) -> Resu
         return Result(order_id, True, f"was sent already, as {row.vs_number}")
     if row is not None and row.state is State.VOIDED:
         return Result(order_id, False, "is voided, which is final; place a new order at Commerce7")
+    with session.run.open() as db:
+        is_lifted = is_kept_back(row) or order_id in evidence.kept_back(db)
+    if is_lifted:
+        evidence.append_kept_back(session.run, order_id, kept=False)
+        evidence.recover(session.run)
     ended = sending.send(session, order_id, accept=accept, who=session.run.who)
     if ended.row is None:
         return Result(order_id, False, "was paid before `start`, and is never sent", more=_BEFORE_START)
@@ -115,6 +121,7 @@ def _dont_send(session: OrdersSession, order_id: str) -> Result:
         if outbox.open_writes(db, _SETTLED_BY_READING, order_id):
             says = "may be at Vinoshipper: a write is not settled; wait until it is"
             return Result(order_id, False, says)
+        evidence.append_kept_back(run, order_id, kept=True)
         ledger.move(
             db, run, row, PERSON, "not to be sent", state=State.NOT_REQUIRED, code=DONT_SEND, says=None,
             **_to_be_read(session, row),

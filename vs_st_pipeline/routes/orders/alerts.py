@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 KEY: Final = "orders"
 RETURNED: Final = "returned"
+ALERTS: Final = {
+    KEY: (
+        "Orders failed, or have a note that wants somebody. The message names numbers and codes; do what it says of "
+        "each, `vs-st orders show ORDER` has the whole of it. Each order and code is told once until it is mended."
+    ),
+}
+"""What people are told of besides how runs end, by the word that a message begins with."""
+
 APART: Final = timedelta(minutes=15)
 TOLD_FOR: Final = timedelta(days=1)
 AT_ONCE: Final = frozenset({REFUNDED})

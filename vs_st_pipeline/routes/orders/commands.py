@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 from typing import Any, Final
 
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.pipeline.own_commands import JobField, Option, OtherName, OwnCommand, OwnJob, Told
-from vs_st_pipeline.pipeline.route import BadArguments, DryRun, Question, Retry
+from vs_st_pipeline.pipeline.route import DryRun, Question, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -142,7 +143,7 @@ _IS: Final = "ORDER is its number or id at Commerce7, or its number at Vinoshipp
 COMMANDS: Final = (
     OwnCommand(
         "list",
-        "List orders, newest first: how each stands, and why. Calls no system.",
+        "List orders, newest first: how each stands, and why.",
         _list,
         (),
         (
@@ -152,53 +153,59 @@ COMMANDS: Final = (
             Option("--since", "Only those paid since that day, or time.", "DATE"),
             Option("--limit", "At most so many.", "N", whole=True, usual=100),
         ),
+        more="Calls no system.",
     ),
     OwnCommand(
         "show",
-        f"Show all that is known of an order: how it stands, what to do, what was sent, parcels, what happened. {_IS} "
-        "Calls no system; shows no street and no birth date.",
+        "Show all that is known of an order.",
         _shown,
         (_ORDER,),
+        more=f"How it stands, what to do, what was sent, parcels, what happened. {_IS} Calls no system; shows no "
+        "street and no birth date.",
     ),
     OwnCommand(
         "send",
-        f"Judge orders and send them to Vinoshipper now. {_IS} An order that is sent is left as it is. Nothing is "
-        "forced; a caution of ours may be passed with --accept.",
+        "Judge orders and send them to Vinoshipper now.",
         lambda run, typed: acting.send(run, typed["order"], typed["accept"]),
         (_ORDERS,),
         (Option("--accept", "Pass this code: late, carrier_pickup or zip_state.", "CODE", many=True),),
         acts=True,
+        more=f"{_IS} An order that is sent is left as it is. Nothing is forced; a caution of ours may be passed with "
+        "--accept.",
     ),
     OwnCommand(
         "dont-send",
-        f'Never send these orders; `send` lifts that. {_IS} Commerce7 shows "Don\'t Send" after the next sync.',
+        "Never send these orders; `send` lifts that.",
         lambda run, typed: acting.dont_send(run, typed["order"]),
         (_ORDERS,),
         acts=True,
+        more=f'{_IS} Commerce7 shows "Don\'t Send" after the next sync.',
     ),
     OwnCommand(
         "void",
-        f"Cancel an order at Vinoshipper that was sent and is not on its way yet. {_IS} It is voided only when "
-        "Vinoshipper shows it.",
+        "Cancel an order at Vinoshipper that is not on its way yet.",
         lambda run, typed: acting.void(run, typed["order"], typed["reason"]),
         (_ORDER,),
         (Option("--reason", "Why, as Vinoshipper is told.", "TEXT", required=True),),
         acts=True,
         asks=_ask_to_void,
+        more=f"{_IS} It is voided only when Vinoshipper shows it.",
     ),
     OwnCommand(
         "check",
-        f"Read an order at both systems now; of a sent one take over what came of it, judge any other. {_IS}",
+        "Read an order at both systems now.",
         lambda run, typed: acting.check(run, typed["order"], compliance=typed["compliance"]),
         (_ORDER,),
         (Option("--compliance", "Only ask Vinoshipper whether it would be compliant, and print the answer."),),
         acts=True,
+        more=f"Of a sent one it takes over what came of it, any other it judges. {_IS}",
     ),
     OwnCommand(
         "products",
-        "Compare what both shops sell, SKU by SKU, from the catalogues that were read last. Calls no system.",
+        "Compare what both shops sell, SKU by SKU.",
         _products,
         acts=True,
+        more="From the catalogues that were read last. Calls no system.",
     ),
     OtherName("register", ("webhooks", "register"), {"systems": (SHOP,)}),
 )

@@ -7,8 +7,9 @@ sent, and a line without a row (the database was lost, or an older one was put b
 (`recover`), and the order is read before anything is sent. How a write ended is added as a line without fsync: if that
 is lost, it is unknown, and read.
 
-Which orders were fulfilled stands there too: the shop shows that, unless somebody removed the fulfillment, and then a
-lost database would have the customer mailed again (7.2).
+Which orders a person keeps back stands there too, before the command ends: in an older database such an order may be
+about to leave. And which orders were fulfilled: the shop shows that, unless somebody removed the fulfillment, and then
+a lost database would have the customer mailed again (7.2).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from vs_st_pipeline.routes.orders.outbox import Outcome, Write
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline.routes.orders.systems import SHIPPER
 
-NUMBER, ENDED, FULFILLED = "number", "ended", "fulfilled"
+NUMBER, ENDED, FULFILLED, KEPT_BACK = "number", "ended", "fulfilled", "kept_back"
 _POSITION: Final = "evidence"
 _AT_ONCE: Final = 2_000  # lines that are taken in together
 
@@ -64,6 +65,17 @@ def append_fulfilled(run: Run, order_id: str, fulfillment_id: str | None, *, mai
     EvidenceFile.of(run).append([{**line, "time": f"{run.now().isoformat()}Z"}])
 
 
+def append_kept_back(run: Run, order_id: str, *, kept: bool) -> None:
+    """Write down that a person keeps an order back, or not any more; on the disk when this returns."""
+    line = {"what": KEPT_BACK, "order_id": order_id, "kept": kept, "time": f"{run.now().isoformat()}Z"}
+    EvidenceFile.of(run).append([line])
+
+
+def kept_back(db: Db) -> frozenset[str]:
+    """Return the orders that a person keeps back, as far as the file was taken in, whatever the ledger says of them."""
+    return frozenset(ledger.fact(db, KEPT_BACK) or ())
+
+
 def recover(run: Run) -> int:
     """Put back what the database lacks of the file; returns how many writes. Under the sync lock, before all else.
 
@@ -80,9 +92,12 @@ def recover(run: Run) -> int:
     numbers: dict[str, Line] = {}
     ends: dict[str, str] = {}
     fulfilled: dict[str, Line] = {}
+    kept: dict[str, bool] = {}
     for line in file.read(before[1] if same else 0):
         if line.get("what") == FULFILLED and isinstance(line.get("order_id"), str):
             fulfilled[line["order_id"]] = line
+        if line.get("what") == KEPT_BACK and isinstance(line.get("order_id"), str):
+            kept[line["order_id"]] = line.get("kept") is True
         send_id = line.get("send_id")
         if not isinstance(send_id, str):
             continue
@@ -99,6 +114,9 @@ def recover(run: Run) -> int:
                     _put_back(db, run, numbers[send_id], ends.get(send_id))
             found += len(lacking)
         _put_back_fulfilled(db, run, fulfilled.values())
+        if kept:
+            known = kept_back(db) - kept.keys() | {order_id for order_id, is_kept in kept.items() if is_kept}
+            ledger.keep_fact(db, run, KEPT_BACK, sorted(known))
         ledger.keep_fact(db, run, _POSITION, here)
     return found
 

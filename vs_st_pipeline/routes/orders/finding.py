@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 NO_ORDER: Final = "this names no order; give its number or id at Commerce7, or its number at Vinoshipper"

@@ -32,8 +32,8 @@ from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import ledger, messages, outbox, reads, rules, sending, staging
-from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys
+from vs_st_pipeline.routes.orders import evidence, ledger, messages, outbox, reads, rules, sending, staging
+from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys, is_kept_back
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.rows import put
@@ -181,7 +181,7 @@ class _Judging:
         run, settings = self.run, session.settings
         tenant = run.merchant.section(Commerce7Settings).tenant
         with run.open() as db:
-            self.dropped = dropped_keys(db)
+            self.dropped, self.kept_back = dropped_keys(db), evidence.kept_back(db)
             self.first_sync = ledger.fact(db, FIRST_SYNC)
             self.catalogue, self.catalogue_at = _catalogue(db)
             tried = db.value("select tried_at from raw.catalogues where system = ?", [SHIPPER])
@@ -196,7 +196,7 @@ class _Judging:
     def _key(self) -> str:
         """Return a fingerprint of what every judgement rests on besides the order."""
         told = [_plain(self.known.settings), self.known.tenant, str(self.known.zone), str(self.known.today)]
-        told += [sorted(self.dropped), self.catalogue_at]
+        told += [sorted(self.dropped), self.catalogue_at, *sorted(self.kept_back)]
         return sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()[:24]
 
     def stands(self, db: Db) -> None:
@@ -263,7 +263,7 @@ class _Judging:
             case.verdict = None
             return
         row = case.row
-        kept_back = row is not None and row.state is State.NOT_REQUIRED and row.code == DONT_SEND
+        kept_back = is_kept_back(row) or case.id in self.kept_back
         known = replace(
             self.known,
             linked=case.linked,

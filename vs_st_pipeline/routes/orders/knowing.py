@@ -13,7 +13,7 @@ from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.domain.shop_order import ShopOrder
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import ledger, outbox
+from vs_st_pipeline.routes.orders import evidence, ledger, outbox
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.states import State, ThereCode
@@ -57,7 +57,7 @@ def known_of(
     run, settings = session.run, session.settings
     tenant = tenant_of(run)
     first_seen = run.now() if row is None else row.first_seen_at
-    kept_back = row is not None and row.state is State.NOT_REQUIRED and row.code == DONT_SEND
+    kept_back = is_kept_back(row) or order.id in evidence.kept_back(db)
     return Known(
         settings=settings,
         number_prefix=settings.prefix(tenant),
@@ -74,6 +74,11 @@ def known_of(
         absent=frozenset(absent),
         vs_number=(row.vs_number if row else None) or outbox.number_of(db, order.id),
     )
+
+
+def is_kept_back(row: OrderRow | None) -> bool:
+    """Say whether the ledger has an order as kept back by a person."""
+    return row is not None and row.state is State.NOT_REQUIRED and row.code == DONT_SEND
 
 
 def _catalogue(db: Db, first_seen: object) -> frozenset[str] | None:

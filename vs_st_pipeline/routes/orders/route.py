@@ -8,6 +8,7 @@ from typing import Final
 from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.routes.orders import (
+    alerts,
     assets,
     check,
     checks,
@@ -16,6 +17,7 @@ from vs_st_pipeline.routes.orders import (
     forgetting,
     pages,
     report,
+    sentences,
     setup,
     sync,
     targeted,
@@ -73,6 +75,7 @@ ROUTE = Route(
     count_stored=commands.count_stored,
     carried=CARRIED,
     commands=commands.COMMANDS,
+    asked="Look at orders; send, check, void them or hold them back.",
     jobs=commands.JOBS,
     demo=demo.DEMO,
     open_advice=(
@@ -80,4 +83,6 @@ ROUTE = Route(
         "is done, the next sync sees it, and `vs-st retry` tries at once what was refused."
     ),
     waiting=commands.waiting,
+    words=sentences.WORDS,
+    alerts=alerts.ALERTS,
 )

@@ -145,3 +145,10 @@ def _told(value: Any) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(str(one) for one in value)
     return "" if value is None else str(value)
+
+
+WORDS: Final = {
+    "held": {code: sentence(code) for code in _CODES},
+    "noted": {note: note_sentence(note) for note in _NOTES},
+}
+"""Every code and note with its sentence, where nothing is known of an order that it names."""

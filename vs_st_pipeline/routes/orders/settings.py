@@ -85,7 +85,11 @@ Word = Annotated[str, Form(_word, "a code, such as UPS or 03")]
 
 
 class RateRow(SettingsModel):
-    """A row of the table of rates: what Commerce7 calls a way of shipping, and what Vinoshipper does."""
+    """A row of the table of rates: what Commerce7 calls a way of shipping, and what Vinoshipper does.
+
+    Attributes:
+        carrier, code: as Commerce7 calls it. rate_carrier, rate_code: as Vinoshipper does.
+    """
 
     carrier: Word
     code: Word
@@ -125,7 +129,12 @@ def _rates(node: Node, reading: Reading) -> object:
 
 
 class Refresh(SettingsModel):
-    """How often what is held is looked at again; zero means in every sync."""
+    """How often what is held is looked at again; zero means in every sync.
+
+    Attributes:
+        shipped: orders on their way. open: sent orders before that. settled: orders that are over.
+        products: the catalogues of both shops. reconcile: the daily comparison.
+    """
 
     shipped: Interval = timedelta(minutes=15)
     open: Interval = timedelta(hours=1)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
-from vs_st_pipeline.pipeline.route import BadArguments
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db

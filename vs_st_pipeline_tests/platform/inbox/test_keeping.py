@@ -11,8 +11,8 @@ from threading import Thread
 
 import pytest
 
-from vs_st_pipeline.domain.hints import CONTACT, ORDER, PING, Call, Hint, HintState, Outcome
-from vs_st_pipeline.platform.inbox import questions, store
+from vs_st_pipeline.domain.hints import ANSWERED, CONTACT, ORDER, PING, Call, Hint, HintState, Outcome
+from vs_st_pipeline.platform.inbox import questions, statistics, store
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 
 SHOP, TEXTING, DAY = "shop", "texting", 86_400.0
@@ -88,6 +88,15 @@ def test_r31_what_cannot_be_asked_for_again_never_expires(inbox: Inbox, clock: C
     clock.now += 100 * DAY
     assert inbox.expire(7 * DAY, never=[SHOP]) == 1
     assert states(inbox) == [("waiting", None), ("expired", None)]
+
+
+def test_r31_what_we_have_put_ourselves_expires_and_is_no_call_that_waits(inbox: Inbox, clock: Clock) -> None:
+    """A merchant's route may be paused for good: what its hint is about stands in the account's file."""
+    put(inbox, Call(ANSWERED, "r1"), system=SHOP)
+    assert statistics.oldest_waiting(inbox, [SHOP]) == {}
+    clock.now += 8 * DAY
+    assert inbox.expire(7 * DAY, never=[SHOP]) == 1
+    assert states(inbox) == [("expired", None)]
 
 
 def test_however_much_expires_calls_wait_for_no_more_than_a_part(

@@ -228,7 +228,7 @@ def test_r1_where_each_route_has_its_own_fault_all_are_told(read: Read) -> None:
     [
         ((SHOP, MAIL, CRM), "merchants.yaml, line 5: crm: no route of this merchant uses this; news needs news too"),
         ((SHOP, CRM, NEWS, "gift_note: true"), "merchants.yaml, line 6: gift_note: no route of this merchant uses thi"),
-        ((SHOP, MAIL, "paused: [news]"), "merchants.yaml, line 5: `paused` names a route that this merchant does not"),
+        ((SHOP, MAIL, "paused: [news]"), "merchants.yaml, line 5: paused: this merchant does not have this route"),
     ],
 )
 def test_r1_what_no_route_uses_is_a_doubt(read: Read, lines: tuple[str, ...], said: str) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.shop.hooks import HOOKS, MOST_POSTS
+from vs_st_pipeline.connectors.shop.settings import ShopSettings
 from vs_st_pipeline.domain.hints import TEST, WHOLE, Hint, HintState
+from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.routes.audience import from_shop, posted
 from vs_st_pipeline_tests.routes.audience.test_drops import Site
 from vs_st_pipeline_tests.routes.audience.test_merging import HOUR, T0
@@ -259,6 +261,64 @@ def test_carts_and_wishes(site: Posting) -> None:
     assert site.one("select gone_at from staged.shop_wishlists") == T0 + MINUTE
     site.post(said("WishlistAdd", T0 + 2 * MINUTE, **wish))
     assert site.one("select gone_at from staged.shop_wishlists") is None
+
+
+def test_long_posts_are_taken_a_few_at_once(site: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as may come weigh more than a machine has memory: each may be as long as a call."""
+    taken: list[int] = []
+    look_up = posted._look_up
+
+    def counted(db: Any, batch: Any) -> None:
+        taken.append(len(batch.posts))
+        look_up(db, batch)
+
+    monkeypatch.setattr(posted, "_look_up", counted)
+    monkeypatch.setattr(posted, "_BYTES_AT_ONCE", 1_500)
+    site.post(*(said("Search", T0 + place * MINUTE, search_string="x" * 1_000) for place in range(5)))
+    assert (taken, site.states()) == ([2, 2, 1], ["applied"] * 5)
+
+
+def test_what_other_posts_name_is_hinted_at_for_whoever_reads_it(site: Posting, tmp_path: Path) -> None:
+    """4.4, R34: Vinoshipper is read by route `contacts` where that is on; a product cannot be asked for there."""
+    site.post(said("Search", search_string="red"), all_events=False)
+    inbox = Inbox(tmp_path)
+    sections = {"shop": ShopSettings(), "vinoshipper": object(), "waymore": SimpleNamespace(source=None)}
+
+    class Hillside:
+        id, time_zone, routes = "hillside", site.merchant.time_zone, ("contacts", "audience")
+
+        def __init__(self) -> None:
+            self.sections = sections
+
+        def section(self, _of: Any) -> Any:
+            return sections["waymore"]
+
+    def stage(dry_run: bool) -> list[tuple[str, str, str, str | None]]:
+        session = site.session()
+        session.run.inbox, session.run.merchant, session.run.dry_run = inbox, Hillside(), dry_run
+        from_shop.stage_posts(session)
+        if not inbox.exists:
+            return []
+        return inbox.ask("select route, system, kind, record from hints order by hint", [])
+
+    hints = []
+    for entry, (event, data) in enumerate(
+        [("OrderAdd", {"order_id": "o1"}), ("CustomerUpdate", ANN), ("ProductAdd", WINE),
+         ("Newsletter", {"email": "a@x.example", "subscription": True, "customer_id": 8})], 10,
+    ):  # fmt: skip
+        kept = {"post": said(event, T0, **data)}
+        hints.append(
+            Hint(0, entry, "hillside", "audience", "shop", "post", None, None, event, f"p{entry}", 0.0,
+                 site.now.isoformat() + "+00:00", 0, HintState.WORKING, kept)
+        )  # fmt: skip
+    from_shop.take(site.session().run, hints)
+    found = stage(dry_run=False)
+    assert found == [
+        (route, "vinoshipper", kind, own)
+        for kind, own in (("order", "o1"), ("customer", "7"), ("customer", "8"))
+        for route in ("contacts", "audience")
+    ]
+    assert stage(dry_run=False) == found, "once"
 
 
 def test_other_sources_take_five_events(site: Posting) -> None:

@@ -14,7 +14,8 @@ from vs_st_pipeline_tests.support.consumers import GLOW, HUBSPOT, SOPOST, Scene,
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "consumers.md"
 EMAIL = "ada@example.com"
-BEGIN, END = "<!-- walk -->", "<!-- /walk -->"
+BEGIN = "<!-- held by vs_st_pipeline_tests/routes/consumers/test_walk.py -->"
+END = "<!-- /held -->"
 
 
 def walk(scene: Scene) -> str:
@@ -44,7 +45,8 @@ def walk(scene: Scene) -> str:
         ("What that rests on:", f"vs-st consumers evidence --merchant {GLOW} {EMAIL}", evidence),
     )
     told = "\n".join(
-        f"{says}\n\n```\n{f'$ {command}' + chr(10) if command else ''}{text.rstrip()}\n```\n"
+        f"{says}\n\n```{'console' if command else 'text'}\n{f'$ {command}' + chr(10) if command else ''}"
+        f"{text.rstrip()}\n```\n"
         for says, command, text in parts
     )
     return _lasting(told.replace(order, "<order>"))

@@ -37,4 +37,4 @@ def test_r1_a_doubt_about_an_entry_is_told_by_check(story: Story) -> None:
     with in_the_table(toy):
         story.settings({TEST: {"paused": ["toy"]}})
         doubts = story.run("check", "--merchant", TEST, "--json").of()["doubts"]
-    assert [doubt for doubt in doubts if "`paused` names a route that this merchant does not have" in doubt]
+    assert [doubt for doubt in doubts if "paused: this merchant does not have this route" in doubt]

@@ -54,7 +54,10 @@ class _Warehouse:
 
 
 class World:
-    """One merchant; `at` is its clock, `complete` says whether all sources were read to their end once."""
+    """One merchant; `at` is its clock, `complete` says whether all sources were read to their end once.
+
+    `sources` says so of each that it has after the start.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cursor = duckdb.connect(":memory:", config={"threads": 1})
@@ -68,10 +71,12 @@ class World:
         self.more: dict[str, Any] = {}
         self.runs: dict[str, Any] = {}
         self.only: frozenset[str] | None = None
+        self.sources: dict[str, bool] = {"eshopbox": True}
         self.warehouse: Any = _Warehouse(self.db, folder)
         self.hinted: list[str] = []
         self.read_again: list[str] = []
         monkeypatch.setattr(sources_table, "is_complete", lambda session: self.complete)
+        monkeypatch.setattr(sources_table, "complete", lambda session: dict(self.sources))
         monkeypatch.setattr(sources_table, "hint", lambda session, orders: self.hinted.extend(orders))
         monkeypatch.setattr(sources_table, "read_again", self._read_again)
 

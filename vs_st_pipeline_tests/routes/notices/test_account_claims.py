@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.routes.notices import accounts_seen
 from vs_st_pipeline.routes.notices.account import claims, consents, pauses, taking
 from vs_st_pipeline.routes.notices.account.claim import MOVES, Claim, Claimed, Held, may_move
 from vs_st_pipeline.routes.notices.account.consents import Consent
+from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.settings import Cap
 from vs_st_pipeline.routes.notices.words import MessageKind, Wait
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, CAP, NOON, RAVI, Office, account, message
@@ -140,6 +142,36 @@ def test_rulings_24_answers_count_in_no_cap(office: Office) -> None:
     office.claim(what)
     claims.settle(office.store(), "x_1", "accepted", now=office.at)
     assert made(office.claim(message(office.account, "one more"), cap=Cap(messages=1))).is_mine
+
+
+def test_7_1_two_merchants_with_the_same_order_ids_do_not_meet_in_an_account(office: Office) -> None:
+    """A workspace is a merchant's: its orders' ids are told apart by the merchant's, here as in the notice's id."""
+    first, second = (message(office.account, "shipment:eshopbox:7", merchant=one) for one in ("one", "two"))
+    assert first.notice_id != second.notice_id
+    assert made(office.claim(first)).is_mine
+    assert made(office.claim(second, "two")).is_mine
+    for merchant, own in (("one", first), ("two", second)):
+        told = accounts_seen.told(office.session(merchant), "eshopbox:shipment:eshopbox:7")
+        assert [one.notice_id for one in told] == [own.notice_id]
+
+
+def test_8_5_the_limits_of_answers_are_counted_with_the_claim(office: Office) -> None:
+    """Two processes that found nobody answered yet do not both answer: the second is told at its claim."""
+
+    def answer(id: str, why: str, reply: str) -> Message:
+        return message(office.account, notice_id=id, kind=MessageKind.EXCEPTION, status=why, reply_id=reply)
+
+    assert made(office.claim(answer("x_1", "media", "r1"))).is_mine
+    assert why_not(office.claim(answer("x_2", "too_late", "r1"))).reason == "answered_before"
+    assert why_not(office.claim(answer("x_3", "media", "r2"), "two")).reason == "kind_limit"
+    assert made(office.claim(answer("x_4", "too_late", "r3"))).is_mine
+    assert made(office.claim(answer("x_5", "not_offered", "r4"))).is_mine
+    assert why_not(office.claim(answer("x_6", "not_understood", "r5"))).reason == "phone_limit"
+    claims.settle(office.store(), "x_5", "refused", now=office.at)
+    assert made(office.claim(answer("x_6", "not_understood", "r5"))).is_mine
+    office.later(hours=24, seconds=1)
+    claims.settle(office.store(), "x_1", "accepted", now=office.at)  # of four that are open at most
+    assert made(office.claim(answer("x_3", "media", "r2"), "two")).is_mine
 
 
 # --- 2.1: the tier ----------------------------------------------------------------------------------------------------

@@ -6,17 +6,18 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
 
 from vs_st_pipeline.platform import failpoints
-from vs_st_pipeline.routes.notices import ledger, recovery
+from vs_st_pipeline.routes.notices import billed, ledger, recovery
 from vs_st_pipeline.routes.notices.account import claims, copying, forgetting, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.report import new_report
 from vs_st_pipeline.routes.notices.session import NoticesSession
+from vs_st_pipeline.routes.notices.settings import Cap
 from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, PowerCut, account, message
 
 
@@ -484,6 +485,63 @@ def test_r35_a_stop_counts_though_an_older_file_was_put_back_and_went_on(tmp_pat
     found = office.claim(message(office.account, phone=RAVI), "two")
     assert isinstance(found, Held)
     assert found.reason == "opted_out"
+
+
+@pytest.mark.parametrize("loss", ["file", "older", "evidence"])
+def test_7_7_a_final_month_outlives_the_accounts_file(office: Office, loss: str) -> None:
+    """R67: its lines are kept for seven years, and never change; what is learnt later is in no final month."""
+    what = message(office.account)
+    office.sync()
+    office.send(what, None)
+    store, after = office.store(), NOON.date() + timedelta(days=40)
+    store.checkpoint()
+    store.close()
+    older = store.path.read_bytes()
+    billed.close(store, UTC, after)
+
+    def bill() -> list[tuple[str, str]]:
+        with office.store().read() as db:
+            return [(line.month, line.bucket) for line in billed.stored(db, "one")]
+
+    assert bill() == [("2026-03", "unknown")]
+    if loss == "evidence":
+        store.evidence.path.unlink()
+        office.sync()
+    store.close()
+    office.lose_account()
+    if loss == "older":
+        store.path.write_bytes(older)
+    office.receipt("delivered", "m1")
+    office.sync()
+    assert bill() == [("2026-03", "unknown")]
+    with office.store().read() as db:
+        assert billed.closed_through(db, "one") == "2026-03"
+
+
+def test_5_16_what_an_older_file_does_not_know_counts_in_the_cap_whoever_opens_it_first(office: Office) -> None:
+    """A merchant that has copied nothing since then cannot know; the evidence beside the file does."""
+    for merchant in ("one", "two"):
+        office.sync(merchant)
+    store = office.store()
+    store.checkpoint()
+    store.close()
+    older = store.path.read_bytes()
+    sent = [message(office.account, f"s{place}") for place in range(2)]
+    for place, what in enumerate(sent):
+        office.send(what, f"m{place}")
+    office.sync("one")
+    office.lose_account()
+    store.path.write_bytes(older)
+    office.sync("two")
+    found = office.claim(message(office.account, "s9", merchant="two"), "two", cap=Cap(messages=2))
+    assert isinstance(found, Held)
+    assert found.reason == "cap"
+    for number in range(30):  # whatever came in since, its own merchant learns that the file is another one
+        office.reply(f"r{number}", "hello", gs_id="m0")
+    office.sync("two")
+    office.sync("one")
+    assert [office.state(what) for what in sent] == [("accepted", "accepted")] * 2
+    assert office.rows("select count(*) from staged.replies") == [30]
 
 
 def test_lines_that_are_damaged_say_nothing_and_the_others_count(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from vs_st_pipeline.routes.notices.consent import Row
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.reply_rules import ReplyRules
 from vs_st_pipeline.routes.notices.systems import GUPSHUP, NAME
-from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, account, message
+from vs_st_pipeline_tests.routes.notices.account_office import ASHA, NOON, RAVI, Office, PowerCut, account, message
 
 
 @pytest.fixture
@@ -480,6 +480,27 @@ def test_3_4_a_reply_is_stored_once_and_told_of_each_time(office: Office) -> Non
     assert office.of_account("select count(*) from replies") == [1]
 
 
+def test_7_1_a_merchant_is_told_of_an_answer_though_the_power_goes_before(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another merchant's run has taken it: nothing is settled before its own merchant has a hint of it."""
+    accepted(office, merchant="two")
+    office.warehouse.folder("two")
+    office.reply("r1", "reattempt", gs_id="m1")
+
+    def cut(*_: object) -> None:
+        raise PowerCut
+
+    monkeypatch.setattr(hinting, "tell", cut)
+    with pytest.raises(PowerCut):
+        taking.take(office.session(), office.account)
+    monkeypatch.undo()
+    taking.take(office.session(), office.account)
+    [hint] = office.inbox.unclaimed("two", "notices")
+    assert (hint.kind, hint.id) == ("answered", "r1")
+    assert office.inbox.waiting([office.account.inbox_name]) == []
+
+
 # --- STOP and START ---------------------------------------------------------------------------------------------------
 
 
@@ -630,6 +651,27 @@ def test_5_9_a_list_that_says_what_it_said_is_no_news(office: Office) -> None:
     assert out(office)
 
 
+def test_5_9_an_opt_in_is_of_the_number_that_the_account_has_then(office: Office) -> None:
+    """The settings may give an account another number: who opted in to the former one has not opted in to it."""
+    before, after = "+919810000001", "+919810000002"
+    office.call("user-event", {"phone": ASHA[1:], "type": "opted-in"})
+    office.sync()
+    assert consents.from_list(office.store(), {RAVI: True}, office.at) == 1
+    office.account = office.account.model_copy(update={"number": after})
+    office.later(hours=1)
+    assert consents.from_list(office.store(), {RAVI: True}, office.at) == 1, "the new number's list says so itself"
+    assert consents.from_list(office.store(), {RAVI: True}, office.at + timedelta(hours=1)) == 0
+    assert office.of_account("select source, number from consents order by seq") == [
+        ("gupshup_event", before), ("gupshup_list", before), ("gupshup_list", after)
+    ]  # fmt: skip
+    office.lose_account()
+    office.sync()
+    assert office.of_account("select count(*) from consents where number = ?", before) == [2]
+    assert office.rows("select source, number from staged.consents where phone = ?", ASHA) == [
+        ("gupshup_event", before)
+    ]
+
+
 @pytest.mark.parametrize("call", ["stop", "event"])
 def test_3_4_a_clock_that_is_wrong_dates_no_opt_out_back(office: Office, call: str) -> None:
     long_ago = NOON - timedelta(days=400)
@@ -704,6 +746,15 @@ def test_r67_texts_go_after_90_days_and_claims_2_years_after_the_last_message(of
         assert office.of_account("select count(*) from claims") == [count]
 
 
+def test_r67_claims_that_were_removed_are_not_made_again_from_their_evidence(office: Office) -> None:
+    for place in range(2):
+        accepted(office, f"s{place}", f"m{place}")
+    forgetting.retention(office.store(), NOON + timedelta(days=2 * 365 + 1))
+    assert office.of_account("select count(*) from claims") == [0]
+    office.lose_account()
+    assert office.of_account("select count(*) from claims") == [2], "a new file knows nothing of that"
+
+
 def test_r67_evidence_of_messages_goes_after_7_years_and_opt_outs_stay(office: Office) -> None:
     accepted(office)
     office.reply("r1", "STOP", phone=RAVI)
@@ -747,3 +798,12 @@ def test_a_file_that_another_process_holds_is_no_fault_of_ours(tmp_path: Path, m
     with office.store("two").write():
         report = targeted.run_shared(office.run(), HintDesk(office.inbox, name, "notices", records, "worker"))
     assert isinstance(report.error, TryLater)
+
+
+def test_3_4_what_nobody_can_read_is_counted_where_a_worker_takes_it(office: Office) -> None:
+    office.body(b"no JSON")
+    office.call("message", {"id": "r1"}, app="Other")
+    name = office.account.inbox_name
+    records = office.inbox.waiting([name], route="notices")
+    report = targeted.run_shared(office.run(), HintDesk(office.inbox, name, "notices", records, "worker"))
+    assert {word: count for word, count in report.noted.items() if count} == {"bad": 1, "foreign": 1}

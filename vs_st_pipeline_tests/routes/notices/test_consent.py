@@ -82,3 +82,16 @@ def test_a_code_voids_what_is_not_newer_than_it() -> None:
 def test_the_newest_evidence_is_used() -> None:
     newest = Row(Source.ESHOPBOX_FLAG, IN, AT + SECOND, "eshopbox:1")
     assert proof([Row(Source.GUPSHUP_LIST, IN, AT)], [newest], ALL, "client") == newest
+
+
+@pytest.mark.parametrize("source", [Source.OPERATOR, Source.GUPSHUP_EVENT, Source.GUPSHUP_LIST])
+def test_who_opted_in_to_another_number_has_not_opted_in_to_this_one(source: Source) -> None:
+    row = Row(source, IN, AT, number="+919810000001")
+    assert proof([row], [], ALL, "client", "+919810000002") is None
+    assert proof([row], [], ALL, "client", "+919810000001") == row
+
+
+def test_who_opted_out_of_another_number_is_out_of_this_one_too() -> None:
+    rows = [Row(Source.STOP_WORD, OUT, AT, number="+919810000001")]
+    assert is_out(rows)
+    assert not is_out([*rows, Row(Source.START_WORD, IN, AT + SECOND, number="+919810000001")])

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.routes.notices import status_map
-from vs_st_pipeline.routes.notices.journey import Event, Fact, events_of, newest
+from vs_st_pipeline.routes.notices.journey import AnnouncedOf, Event, Fact, events_of, newest
+from vs_st_pipeline.routes.notices.occurrences import Announced
 from vs_st_pipeline.routes.notices.words import Basis
 
 MAP = status_map.read(OwnFile())
@@ -180,6 +181,48 @@ def test_without_a_history_another_status_must_stand_between() -> None:
     }
 
 
+def announced(**numbers: float | tuple[float, float]) -> AnnouncedOf:
+    """What messages have told of: when, in hours from noon, by number (`n1=10`)."""
+    stretches = {int(name[1:]): at if isinstance(at, tuple) else (at, at) for name, at in numbers.items()}
+    found = [Announced(number, NOON + HOUR * first, NOON + HOUR * last) for number, (first, last) in stretches.items()]
+    return {(UNIT, "failed_delivery"): found}
+
+
+BETWEEN = fact(5, "out_for_delivery", bound=40, seen=41)
+
+
+@pytest.mark.parametrize(
+    ("facts", "told_of", "numbers"),
+    [
+        # The history is longer than the one that the message was sent by: what came before it says nothing.
+        ([fact(1, "failed_delivery", 1), fact(2, "failed_delivery", 10)], announced(n1=10), {1: 10}),
+        ([fact(1, "failed_delivery", 1), fact(2, "failed_delivery", 10)], announced(n2=10), {1: 1, 2: 10}),
+        # It is shorter: a new one gets a new number.
+        ([fact(1, "failed_delivery", 10), fact(2, "failed_delivery", 30)], announced(n1=1, n2=10), {2: 10, 3: 30}),
+        ([fact(1, "failed_delivery", 1), fact(2, "failed_delivery", 30)], announced(n1=1, n2=10), {1: 1, 3: 30}),
+        ([fact(1, "failed_delivery", 30)], announced(n1=1), {2: 30}),
+        ([fact(1, "failed_delivery", 12)], announced(n1=10), {1: 12}),  # less than four hours apart
+        # Of no time of its own: one that may be the one that was announced is that one.
+        ([fact(1, "failed_delivery", seen=31)], announced(n1=1, n2=10), {2: None}),
+        ([fact(1, "failed_delivery", bound=9, seen=31)], announced(n1=1, n2=10), {2: 9}),
+        ([fact(1, "failed_delivery", bound=11, seen=31)], announced(n1=1, n2=10), {3: 11}),
+        ([fact(1, "failed_delivery", 10)], announced(n1=(8, 11)), {1: 10}),
+        (
+            [fact(1, "failed_delivery", bound=9, seen=31), BETWEEN, fact(9, "failed_delivery", bound=50, seen=51)],
+            announced(n1=1, n2=10),
+            {2: 9, 3: 50},
+        ),
+    ],
+)
+def test_what_was_announced_keeps_its_number_in_a_database_that_saw_other_reads(
+    facts: list[Fact], told_of: AnnouncedOf, numbers: dict[int, float | None]
+) -> None:
+    found = [one for one in events_of(facts, MAP, announced=told_of) if one.status == "failed_delivery"]
+    assert {one.occurrence: one.occurred_at for one in found} == {
+        number: None if at is None else NOON + HOUR * at for number, at in numbers.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("answer", "answered"), [(0.5, (True, False)), (-1, (False, False)), (9, (True, False)), (11, (False, True))]
 )
@@ -254,6 +297,16 @@ def test_what_was_given_a_number_keeps_it(
             own = sorted(one.occurrence for one in events if one.status == status)
             assert own == list(range(1, len(own) + 1))
         given_before = {(one.status, one.occurrence): one.occurred_at for one in events}
+        told_of = {
+            (UNIT, status): [
+                Announced(one.occurrence, one.occurred_at, one.last_at)
+                for one in events
+                if one.status == status and one.occurred_at is not None and one.last_at is not None
+            ]
+            for status in ("failed_delivery",)
+        }
+        again = events_of(facts[:length], MAP, hooks_count=frozenset({"shipment"}), announced=told_of)
+        assert again == events, "that it was announced changes nothing where it was"
 
 
 @settings(max_examples=100, deadline=None)

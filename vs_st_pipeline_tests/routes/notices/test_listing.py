@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
-from vs_st_pipeline.routes.notices import accounts_seen, listing
+from vs_st_pipeline.routes.notices import accounts_seen, by_hand, listing
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline_tests.support.sending import Act, Gupshup, Rig, reply
 
@@ -178,3 +178,14 @@ def test_2_4_an_account_that_is_given_another_app_goes_by_no_list_of_the_old_one
     with rig.session() as session:
         assert accounts_seen.look(session).list_read is not None
     assert read(rig) == 0
+
+
+def test_10_a_person_says_that_all_templates_were_replaced(rig: Rig) -> None:
+    read(rig)
+    rig.gupshup.lists[LIST] = listed("new")
+    rig.now += timedelta(minutes=16)
+    with pytest.raises(BadAnswer, match="vs-st notices resume"):
+        read(rig)
+    assert not by_hand.resume(rig.run, rig.account.id)
+    read(rig)
+    assert templates(rig) == {"c6ae": 1, "other": 1, "new": 0}

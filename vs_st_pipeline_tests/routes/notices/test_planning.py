@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,62 @@ def test_a_new_baseline_lets_nothing_be_told_that_was_before(world: World) -> No
     assert world.verdicts() == {"KK1 on_the_way": "due"}
 
 
+def of_commerce7(world: World, number: int, ago: timedelta, status: str = "packed") -> None:
+    """Stage an order of Commerce7 and a status of it."""
+    world.order(number)
+    world.event(status, number, ago=ago, unit_key=f"order:commerce7:{number}")
+    before, after = f"eshopbox:{number}", f"commerce7:{number}"
+    for table in ("notice_orders", "recipients", "journey_events"):
+        world.cursor.execute(f"update staged.{table} set merchant_order = ? where merchant_order = ?", [after, before])
+    world.cursor.execute("update staged.journey_events set source = split_part(merchant_order, ':', 1)")
+
+
+def test_5_1_a_source_that_is_added_later_announces_nothing_that_was_there_before(world: World) -> None:
+    """While its first read is not complete, and then: what was on its way when it was added is no news."""
+    world.plan()
+    world.parcel(1)
+    world.sources = {"eshopbox": True, "commerce7": False}
+    of_commerce7(world, 2, HOUR)
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": "due", "KK2 packed": Drop.BEFORE_START}
+    world.at += MINUTE
+    of_commerce7(world, 3, -MINUTE)  # it occurred since, and the read is not complete yet
+    world.plan()
+    assert world.verdicts()["KK3 packed"] == Drop.BEFORE_START
+    world.sources["commerce7"] = True
+    of_commerce7(world, 4, HOUR)
+    world.plan()
+    assert world.verdicts()["KK4 packed"] == Drop.BEFORE_START
+    world.at += 5 * MINUTE
+    of_commerce7(world, 5, 10 * MINUTE)  # its reader told of it late
+    of_commerce7(world, 6, MINUTE)
+    world.order(1)
+    world.plan()
+    found = world.verdicts()
+    assert (found["KK5 packed"], found["KK6 packed"], found["KK1 packed"]) == (Drop.BEFORE_START, "due", "due")
+
+
+def test_5_1_a_source_that_was_taken_out_begins_anew_when_it_is_back(world: World) -> None:
+    world.sources = {"eshopbox": True, "commerce7": True}
+    world.plan()
+    del world.sources["commerce7"]
+    world.plan()
+    world.sources["commerce7"] = True
+    of_commerce7(world, 2, HOUR)
+    world.plan()
+    assert world.verdicts() == {"KK2 packed": Drop.BEFORE_START}
+
+
+def test_5_1_what_a_source_that_is_added_says_of_anothers_order_was_there_before(world: World) -> None:
+    world.plan()
+    of_commerce7(world, 2, HOUR)
+    row = {"source": "vinoshipper", "own": "2", "order_number": "2", "read_at": NOW}
+    world.store("staged.source_orders", merchant_order="commerce7:2", **row)
+    world.sources["vinoshipper"] = True
+    world.plan()
+    assert world.verdicts() == {"KK2 packed": Drop.BEFORE_START}
+
+
 def test_failed_deliveries_go_first_then_the_oldest(world: World) -> None:
     world.parcel(1)
     world.order(2, phone="+919810000002")
@@ -258,6 +315,17 @@ def test_no_account_at_all(world: World) -> None:
     world.parcel()
     world.plan()
     assert world.verdicts() == {"KK1 packed": Wait.NO_ACCOUNT}
+
+
+def test_an_opt_in_to_the_number_that_the_account_had_before_does_not_count(world: World) -> None:
+    world.parcel(whatsapp_flag=None)
+    row = {"phone": PHONE, "at": NOW - DAY, "state": "in", "evidence": "{}", "source": "gupshup_event"}
+    world.store("staged.consents", account="client:kk", number="+919810000098", **row)
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": Wait.NOT_OPTED_IN}
+    world.store("staged.consents", account="client:kk", number=CLIENT.number, **row)
+    world.plan()
+    assert world.verdicts() == {"KK1 packed": "due"}
 
 
 def test_consents_of_another_order_or_account_do_not_count(world: World) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.route import Again, BadArguments
+from vs_st_pipeline.pipeline.route import Again
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import retrying, sending
 from vs_st_pipeline.routes.notices.account import claims

@@ -144,7 +144,7 @@ REFUSED: list[tuple[str, str]] = [
     (f"accounts: [{CLIENT}, {CLIENT}]", "an account of kind client already; at most one of a kind"),
     ("accounts: [{kind: house, account: ours}]", "account: no such account; there are our-house"),
     ("accounts: [{kind: partner}]", "kind: expected one of: client, house"),
-    ("accounts: [{api_key: env:KEY}]", "line 13: kind is missing"),
+    ("accounts: [{api_key: env:KEY}]", "line 13: accounts: kind is missing"),
     (
         "accounts: [{kind: house, account: our-house, charges_confirmed: {by: A}}]",
         "line 13: charges_confirmed: date is missing",
@@ -157,6 +157,8 @@ REFUSED: list[tuple[str, str]] = [
     ),
     (f"accounts: [{CLIENT.replace('77aa', '1f0c7a52')}]", "line 13: app_id: this app_id is that of line 5 already"),
     (f"accounts: [{CLIENT[:-1]}, daily_recipients: 0}}]", "daily_recipients: expected unlimited"),
+    (f"accounts: [{CLIENT[:-1]}, daily_recipients: lots}}]", "daily_recipients: expected unlimited, or a number"),
+    ('only_to: ["+919810000001", "98"]', "line 13: only_to: expected a number in E.164"),
     ('quiet_hours: {from: "21:00", to: "21:00"}', "line 13: to: `from` and `to` may not be the same"),
     ('quiet_hours: {from: "24:00", to: "08:00"}', 'from: expected a time in quotes, such as "21:00"'),
     ("quiet_hours: never", "quiet_hours: expected none, or {from"),
@@ -209,9 +211,17 @@ BAD_HOUSES = [
     (NUMBER + "    hook_headers: {}\n", "line 7: `hook_headers` is not a key that is known here"),
     (NUMBER + "    templates: {rained: {id: a}}\n", "has templates.rained, and there is no such status"),
     (NUMBER + "    templates: {packed: {id: a, buttons: [dance]}}\n", "no such action of a button"),
-    (NUMBER + "    templates: {packed: {id: a, params: [nme]}}\n", "line 7: expected one of: customer_order_id"),
+    (
+        NUMBER + "    templates: {packed: {id: a, params: [nme]}}\n",
+        "line 7: params: expected one of: customer_order",
+    ),
     (NUMBER + "    exceptions: {rain: {text: a}}\n", "has exceptions.rain, and there is no such kind of reply"),
     (NUMBER + "    price: {amount: -1, currency: INR}\n", "line 7: amount: expected an amount in quotes"),
+    (
+        NUMBER + "    price: {amount: 0.8, currency: INR}\n",
+        'line 7: amount: expected an amount in quotes, such as "0.80"',
+    ),
+    (NUMBER + "    header: X-Proof\n", "header_value is missing beside header"),
 ]
 
 
@@ -221,6 +231,29 @@ def test_a_bad_house_account_spoils_only_those_who_use_it(read: Read, rest: str,
     found = read(f"{TOP}{rest}{ENTRY}      accounts: [{USES_HOUSE}]\n{other}")
     assert why in refusal(found)
     assert [one.id for one in found.merchants] == ["other"]
+
+
+NOTICES = "    notices:"
+BAD_WORKSPACES = [
+    ("workspace: kapaskraft,", "workspace: kapas kraft,", "workspace: expected the workspace's slug, without blanks"),
+    ("workspace: kapaskraft,", "workspace: kapaskraft, refresh: {orders: 1s},", "orders: too short"),
+    (
+        NOTICES,
+        "    webhooks: {eshopbox: {header: x-api-key}}\n    notices:",
+        "header_value is missing beside header",
+    ),
+    (
+        NOTICES,
+        "    webhooks: {shop: {header_value: env:KEY}}\n    notices:",
+        "header is missing beside header_value",
+    ),
+]
+
+
+@pytest.mark.parametrize(("written", "wrong", "why"), BAD_WORKSPACES)
+def test_what_would_do_nothing_is_refused(read: Read, written: str, wrong: str, why: str) -> None:
+    assert why in refusal(read(ENTRY.replace(written, wrong)))
+    assert read(ENTRY.replace("kapaskraft,", "kapaskraft, refresh: {orders: 0s, reconcile: 1m},")).merchants
 
 
 def test_of_two_house_accounts_with_one_number_the_later_one_is_refused(read: Read) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from datetime import timedelta
 
 import pytest
 
@@ -94,6 +95,39 @@ def test_a_database_put_back_or_lost_repeats_nothing(alone: Scene, lost: str) ->
     settle(scene)
     assert len(scene.sends()) == 3
     assert scene.wrong(booked=lost != "database", excused=("token_storm",)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["put_back", "database"])
+def test_a_failure_is_told_once_though_a_database_that_comes_after_it_sees_a_longer_history(
+    alone: Scene, lost: str
+) -> None:
+    """3.8, 7.1: an entry that came late was none where the message was sent; the same failure keeps its number."""
+    scene = alone
+    scene.based()
+    order = scene.order()
+    scene.advance(order, "out_for_delivery")
+    scene.hook()
+    scene.synced()
+    scene.keep("before")
+    scene.later(hours=6)
+    scene.failed(order)
+    scene.synced()
+    assert len(scene.sends()) == 1
+    scene.advance(order, "failed_delivery", at=scene.now - timedelta(hours=5))  # the courier tells of it late
+    if lost == "put_back":
+        scene.put_back("before")
+    else:
+        scene.lose(database_alone=True)
+    settle(scene)
+    assert len(scene.sends()) == 1
+    scene.later(hours=5)
+    scene.advance(order, "out_for_delivery")
+    scene.later(minutes=40)
+    scene.failed(order)
+    settle(scene)
+    assert len(scene.sends()) == 2, "one that came after is another one"
+    assert scene.wrong(booked=False, excused=("token_storm", "twice")) == []
 
 
 @pytest.mark.slow

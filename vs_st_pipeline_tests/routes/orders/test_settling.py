@@ -12,7 +12,7 @@ import pytest
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.domain.order_desk import Compliance, Problem
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
-from vs_st_pipeline.routes.orders import evidence, ledger
+from vs_st_pipeline.routes.orders import acting, evidence, ledger
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, PowerCut, power
 from vs_st_pipeline_tests.routes.orders.test_sending import CREATE, READ, UPDATE, N, edit
@@ -447,6 +447,26 @@ def test_r35_the_last_line_of_an_order_is_its_newest_write(one: Dispatch) -> Non
     one.lose_file()
     one.sync()
     assert (one.outcomes(), one.shipper.writes()) == ([("create", "refused"), ("create", None)], [])
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_r35_what_a_person_keeps_back_stays_so_whatever_database_comes_after(one: Dispatch, older: bool) -> None:
+    """Also within the 15 minutes in which nothing is read back from the shop (orders.md 4.1): it is about to leave."""
+    copy = one.copy()
+    session = one.session()
+    assert acting._dont_send(session, "a1").done
+    if older:
+        one.put_back(copy)
+    else:
+        one.lose_file()
+        one.add()
+    evidence.recover(one.session().run)
+    one.send()
+    one.sync()
+    assert (one.stands(), one.shipper.writes()) == (("not_required", "dont_send"), [])
+    lifting = one.session(who="cli:ada")
+    assert acting._send(lifting, "a1", frozenset()).done
+    assert one.stands() == ("sent", None)
 
 
 @pytest.mark.parametrize("older", [True, False])

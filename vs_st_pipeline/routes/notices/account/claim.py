@@ -58,6 +58,7 @@ class Claim:
 
     Attributes:
         tries: number of the newest try, from 1. claimed_at: of that try.
+        occurred_at, occurred_to: what it tells of occurred not before and not after; None: not known.
         buttons: JSON array {action, title}, as the message had them.
         evidence: what says how it stands: `answer`, `receipt`, `reply`, `phone_window`, `person`.
         retry_at: it failed, and may be claimed anew from then on.
@@ -78,6 +79,8 @@ class Claim:
     unit_key: str | None = None
     status: str | None = None
     occurrence: int | None = None
+    occurred_at: datetime | None = None
+    occurred_to: datetime | None = None
     merchant_order: str | None = None
     order_number: str | None = None
     reply_id: str | None = None

@@ -11,7 +11,7 @@ from vs_st_pipeline.routes.notices.account.claim import Claim
 from vs_st_pipeline.routes.notices.account.store import next_seq
 
 MESSAGE_IDS, WA_IDS = "message_ids", "wa_ids"
-_TIMES: Final = ("claimed_at", "accepted_at", "retry_at")
+_TIMES: Final = ("claimed_at", "accepted_at", "retry_at", "occurred_at", "occurred_to")
 _COLUMNS: Final = tuple(one.name for one in fields(Claim) if one.name != "is_mine")
 
 

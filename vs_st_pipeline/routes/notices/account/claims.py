@@ -120,6 +120,8 @@ def _make(
         unit_key=message.unit_key,
         status=message.status,
         occurrence=message.occurrence,
+        occurred_at=message.occurred_at,
+        occurred_to=message.occurred_to,
         merchant_order=message.merchant_order,
         order_number=message.order_number,
         reply_id=message.reply_id,

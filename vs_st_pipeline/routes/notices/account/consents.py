@@ -59,12 +59,12 @@ def rows_of(db: sqlite3.Connection, phone_hash: str) -> list[Row]:
 
 def add(store: AccountStore, db: sqlite3.Connection, consents: Sequence[Consent]) -> int:
     """Add rows in the caller's transaction; returns how many are new. Their lines are on the disk when this returns."""
-    salt = about(db, SALT)
+    salt, number = about(db, SALT), number_of(store)
     lines = []
     for one in consents:
         row = {
             "phone": one.phone, "source": str(one.source), "state": one.state, "at": one.at.isoformat(),
-            "merchant": one.merchant, "merchant_order": one.merchant_order or "",
+            "merchant": one.merchant, "merchant_order": one.merchant_order or "", "number": number,
             "evidence": json.dumps(dict(one.evidence), ensure_ascii=False, default=str),
         }  # fmt: skip
         phone_hash = hash_of(salt, one.phone) if one.phone is not None else one.phone_hash
@@ -78,17 +78,23 @@ def add(store: AccountStore, db: sqlite3.Connection, consents: Sequence[Consent]
         ):
             continue
         db.execute(
-            """insert into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order, evidence)
-               values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            """insert into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order, evidence,
+                   number) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [
                 next_seq(db), row["phone"], phone_hash, row["source"], row["state"], row["at"], row["merchant"],
-                row["merchant_order"], row["evidence"],
+                row["merchant_order"], row["evidence"], row["number"],
             ],
         )  # fmt: skip
         lines.append(evidence.consent_line(row if one.phone is not None else row | {"phone_hash": phone_hash}))
     if lines:
         store.evidence.append(lines)
     return len(lines)
+
+
+def number_of(store: AccountStore) -> str | None:
+    """Return the account's number as it is now; None: its settings are not at hand (it has left the file)."""
+    number: str | None = getattr(store.account, "number", None)
+    return number
 
 
 def put(store: AccountStore, consents: Sequence[Consent]) -> int:
@@ -109,7 +115,7 @@ def by_operator(store: AccountStore, phone: str, state: str, told: Mapping[str, 
 def from_list(store: AccountStore, listed: Mapping[str, bool], now: datetime) -> int:
     """Take over what Gupshup's list says (5.9, rulings, notices 8); returns how many rows are new.
 
-    What it said before is no news: a list that still says OPT_OUT does not end a START that came since.
+    What it said before of this number is no news: a list that still says OPT_OUT does not end a START that came since.
 
     Args:
         listed: by phone (E.164), whether it is opted in. now: when the list was read.
@@ -119,7 +125,9 @@ def from_list(store: AccountStore, listed: Mapping[str, bool], now: datetime) ->
         said: dict[str, str] = {
             row["phone_hash"]: row["state"]
             for row in db.execute(
-                "select phone_hash, state from consents where source = ? order by at, seq", [ConsentSource.GUPSHUP_LIST]
+                """select phone_hash, state from consents where source = ? and coalesce(number, ?2) is ?2
+                   order by at, seq""",
+                [ConsentSource.GUPSHUP_LIST, number_of(store)],
             )
         }
         told = {"list_read_at": now.isoformat()}

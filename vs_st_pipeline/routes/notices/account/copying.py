@@ -241,11 +241,11 @@ def _copy_reply(db: Db, run: Run, account: GupshupAccount, row: sqlite3.Row, cou
 
 
 def _copy_consents(db: Db, account: GupshupAccount, rows: Sequence[sqlite3.Row]) -> None:
-    names = ("phone", "source", "at", "state", "merchant_order", "evidence")
+    names = ("phone", "source", "at", "state", "merchant_order", "evidence", "number")
     with db.batch({name: [row[name] or None for row in rows] for name in names}) as batch:
         db.execute(
-            f"""insert into staged.consents (phone, account, source, "at", state, merchant_order, evidence)
-                select b.phone, $account, b.source, b."at"::timestamp, b.state, b.merchant_order, b.evidence
+            f"""insert into staged.consents (phone, account, source, "at", state, merchant_order, evidence, number)
+                select b.phone, $account, b.source, b."at"::timestamp, b.state, b.merchant_order, b.evidence, b.number
                 from {batch} as b where not exists (
                     select 1 from staged.consents as c
                     where (c.phone, c.account, c.source, c."at", c.state)

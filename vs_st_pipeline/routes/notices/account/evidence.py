@@ -1,4 +1,4 @@
-"""Keeps beside an account's file what must outlive it (routes.md R35): its salt, consents, opt-outs, who was claimed.
+"""Keeps beside an account's file what must outlive it (routes.md R35): its salt, consents, who was claimed, bills.
 
 Data flow: a claim or an opt-out -> one line with fsync, inside the transaction of the account's file, before its commit
 -> after a loss, the account's file again.
@@ -12,12 +12,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 
 SALT, CLAIM, CONSENT = "salt", "claim", "consent"
+BILLED, CLOSED = "billed", "billing_closed"  # a line of a final month (7.7); the month is final
+CLAIMS_SINCE: Final = "claims_since"  # fact: older claims were removed
 _NEWEST: Final = 262_144  # bytes
 _DAMAGED: Final = (
     KeyError, TypeError, ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
@@ -25,11 +28,12 @@ _DAMAGED: Final = (
 """What a line of another version, or a damaged one, raises."""
 ABOUT: Final = (
     "kind", "merchant", "exempt", "unit_key", "status", "occurrence", "merchant_order", "order_number", "reply_id",
-    "template_id", "category",
+    "template_id", "category", "occurred_at", "occurred_to",
 )  # fmt: skip
 """What a line of a claim tells besides id, phone and time."""
 _NAMES: Final = frozenset({"phone", "consent", "evidence", "order_number", "merchant_order", "unit_key"})
 """What names a person, or what was bought."""
+_BILLED: Final = ("month", "notice_id", "merchant", "of_month", "bucket", "was", "amount", "currency", "detail")
 
 
 def put_salt(file: EvidenceFile, salt: str) -> None:
@@ -66,27 +70,51 @@ def consent_line(row: Mapping[str, Any]) -> Line:
     return {"what": CONSENT, **{name: value for name, value in row.items() if value is not None}}
 
 
-def is_ahead(db: sqlite3.Connection, file: EvidenceFile) -> bool:
-    """Say whether the newest lines tell of what the tables do not know: an older file was put back.
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the newest lines tell of, and the tables do not know.
 
-    One claim that is not known says nothing: the power may have gone between its line and its commit.
+    Attributes:
+        consents: some consent or opt-out, or a month that is final.
+        is_older: more than one claim, so the file is an older one that was put back. One says nothing: the power may
+            have gone between its line and its commit.
     """
+
+    consents: bool = False
+    is_older: bool = False
+
+    def __bool__(self) -> bool:
+        return self.consents or self.is_older
+
+
+def ahead(db: sqlite3.Connection, file: EvidenceFile) -> Ahead:
+    """Return what the newest lines tell of, and the tables do not know."""
     from vs_st_pipeline.routes.notices.account import store
 
-    salt, unknown = store.about(db, store.SALT), set[str]()
+    since = _claims_since(db)
+    salt, unknown, consents = store.about(db, store.SALT), set[str](), False
     for line in file.read(max(0, file.position().size - _NEWEST)):
         try:
             if line.get("what") == CONSENT:
                 row = [_hash(line, salt), line["source"], line["at"], line["state"]]
                 known = "select 1 from consents where phone_hash = ? and source = ? and at = ? and state = ?"
-                if db.execute(known, row).fetchone() is None:
-                    return True
-            elif line.get("what") == CLAIM:
+                consents = consents or db.execute(known, row).fetchone() is None
+            elif line.get("what") == CLOSED:
+                row = [closed_name(line["merchant"]), line["month"]]
+                closed = db.execute("select 1 from facts where name = ? and value >= ?", row)
+                consents = consents or closed.fetchone() is None
+            elif line.get("what") == CLAIM and line["at"] >= since:
                 claim = db.execute("select 1 from claims where notice_id = ?", [line["notice_id"]]).fetchone()
                 unknown |= {line["notice_id"]} if claim is None else set()
         except _DAMAGED:
             continue
-    return len(unknown) > 1
+    return Ahead(consents, len(unknown) > 1)
+
+
+def _claims_since(db: sqlite3.Connection) -> str:
+    """Return since when claims are kept: older ones are not unknown, they were removed (R67)."""
+    found = db.execute("select value from facts where name = ?", [CLAIMS_SINCE]).fetchone()
+    return "" if found is None else str(found["value"])
 
 
 def replay(db: sqlite3.Connection, file: EvidenceFile, *, claims: bool = True) -> None:
@@ -97,15 +125,41 @@ def replay(db: sqlite3.Connection, file: EvidenceFile, *, claims: bool = True) -
     """
     from vs_st_pipeline.routes.notices.account import store  # which makes its file by this
 
-    salt = store.about(db, store.SALT)
+    salt, since = store.about(db, store.SALT), _claims_since(db)
     for line in file.read():
         try:
             if line.get("what") == CONSENT:
                 _consent(db, line, _hash(line, salt))
-            elif line.get("what") == CLAIM and claims:
+            elif line.get("what") == BILLED:
+                put_billed(db, line)
+            elif line.get("what") == CLOSED:
+                put_closed(db, line)
+            elif line.get("what") == CLAIM and claims and line["at"] >= since:
                 _claim(db, line, _hash(line, salt))
         except _DAMAGED:
             continue  # a line of another version, or damaged: it says nothing
+
+
+def put_billed(db: sqlite3.Connection, line: Mapping[str, Any]) -> None:
+    """Store a line of a final month; one that stands stays as it is."""
+    db.execute(
+        f"insert or ignore into billed ({', '.join(_BILLED)}) values ({', '.join('?' * len(_BILLED))})",
+        [line[name] for name in _BILLED],
+    )
+
+
+def closed_name(merchant: str) -> str:
+    """Return the name of the fact that says which month of a merchant is final."""
+    return f"{CLOSED} {merchant}"
+
+
+def put_closed(db: sqlite3.Connection, line: Mapping[str, Any]) -> None:
+    """Note that a month is final, unless a later one is."""
+    db.execute(
+        """insert into facts values (?, ?, ?) on conflict do update set value = excluded.value, at = excluded.at
+           where excluded.value > value""",
+        [closed_name(line["merchant"]), line["month"], line["at"]],
+    )
 
 
 def _hash(line: Line, salt: str) -> str:
@@ -120,10 +174,10 @@ def _consent(db: sqlite3.Connection, line: Line, phone_hash: str) -> None:
     datetime.fromisoformat(line["at"])
     db.execute(
         """insert or ignore into consents (seq, phone, phone_hash, source, state, at, merchant, merchant_order,
-               evidence) values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+               evidence, number) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             store.next_seq(db), line.get("phone"), phone_hash, line["source"], line["state"], line["at"],
-            line.get("merchant"), line.get("merchant_order") or "", line.get("evidence") or "{}",
+            line.get("merchant"), line.get("merchant_order") or "", line.get("evidence") or "{}", line.get("number"),
         ],
     )  # fmt: skip
 
@@ -151,6 +205,11 @@ def make_again(db: sqlite3.Connection, file: EvidenceFile) -> None:
     lines += [
         {name: value for name, value in consent_line(dict(row)).items() if name != "seq"}
         for row in db.execute("select * from consents order by seq")
+    ]
+    lines += [{"what": BILLED, **dict(row)} for row in db.execute("select * from billed order by rowid")]
+    lines += [
+        {"what": CLOSED, "merchant": row["name"].removeprefix(closed_name("")), "month": row["value"], "at": row["at"]}
+        for row in db.execute("select * from facts where name glob ?", [closed_name("*")])
     ]
     for row in db.execute("select * from claims order by changed"):
         line = claim_line(dict(row), "", {})
@@ -180,11 +239,16 @@ def leave(file: EvidenceFile, phones: Mapping[str, str], merchant: str) -> bool:
 
 
 def prune(file: EvidenceFile, before: str) -> bool:
-    """Remove the lines of messages that were claimed before a time; who opted out stays out for good (R67)."""
-    oldest = next((line for line in file.read() if line.get("what") == CLAIM), None)
-    if oldest is None or str(oldest.get("at")) >= before:
+    """Remove what is told of messages from before a time; who opted out stays out for good (R67)."""
+
+    def is_old(line: Line) -> bool:
+        return (line.get("what") == CLAIM and str(line.get("at")) < before) or (
+            line.get("what") == BILLED and str(line.get("month")) < before[:7]
+        )
+
+    if not any(is_old(line) for line in file.read()):
         return False
-    return file.rewrite(lambda line: None if line.get("what") == CLAIM and str(line.get("at")) < before else line)
+    return file.rewrite(lambda line: None if is_old(line) else line)
 
 
 def _hashed(line: Line, phones: Mapping[str, str]) -> Line:

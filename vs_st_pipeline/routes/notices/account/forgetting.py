@@ -94,6 +94,9 @@ def retention(store: AccountStore, now: datetime) -> None:
                    select phone_hash from claims group by 1 having max(claimed_at) < ?)""",
             [before["claims"]],
         )
+        db.execute(
+            "insert or replace into facts values (?, ?, ?)", [evidence.CLAIMS_SINCE, before["claims"], now.isoformat()]
+        )
         for table in ("message_ids", "wa_ids"):
             db.execute(f"delete from {table} where notice_id not in (select notice_id from claims)")
         db.execute("delete from receipts where at < ?", [before["evidence"]])

@@ -1,4 +1,4 @@
-"""Says why a message cannot be claimed now, by what the account's file and the inbox hold (2.1, 5.8, 5.16, 7.1).
+"""Says why a message cannot be claimed now, by what the account's file and the inbox hold (2.1, 5.8, 5.16, 7.1, 8.5).
 
 Each reason is a row of `REASONS`, the first that applies counts. All of it is asked in the transaction of the claim.
 """
@@ -15,6 +15,7 @@ from typing import Final
 from vs_st_pipeline.connectors.gupshup import callbacks
 from vs_st_pipeline.connectors.gupshup.names import CALLBACK, CONSENT, REPLY
 from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
+from vs_st_pipeline.routes.notices import answering
 from vs_st_pipeline.routes.notices.account import consents, pauses
 from vs_st_pipeline.routes.notices.account.claim import COUNTS_NOT, Held
 from vs_st_pipeline.routes.notices.account.store import AccountStore
@@ -98,6 +99,18 @@ def _capped(asked: Asked) -> Held | None:
     return Held(Wait.CAP, datetime.fromisoformat(rows[cap.messages - 1]["claimed_at"]) + cap.window, 16)
 
 
+def _answered_enough(asked: Asked) -> Held | None:
+    """8.5: an answer to this reply, phone or kind was claimed meanwhile, by whichever merchant of the number."""
+    message = asked.message
+    if message.kind != MessageKind.EXCEPTION:
+        return None
+    rows = asked.db.execute(*answering.answers_to(asked.phone_hash, message.notice_id, asked.now)).fetchall()
+    kinds = [str(row["status"]) for row in rows]
+    answered = any(row["reply_id"] == message.reply_id for row in rows)
+    reason = answering.enough(message.status or "", kinds, answered)
+    return None if reason is None else Held(reason, rule=16)
+
+
 def _over_tier(asked: Asked) -> Held | None:
     """2.1: unique people per rolling 24 h. A session message begins no conversation, and counts for none."""
     most = asked.store.account.daily_recipients
@@ -127,4 +140,4 @@ def _too_many_open(asked: Asked) -> Held | None:
     return Held(Wait.TRY_LATER, crowded=True) if count >= MOST_OPEN else None
 
 
-REASONS: Final = (_paused, _without_consent, _stop_waits, _capped, _over_tier, _too_many_open)
+REASONS: Final = (_paused, _without_consent, _stop_waits, _capped, _answered_enough, _over_tier, _too_many_open)

@@ -88,4 +88,9 @@ create table pauses (                    -- stopped, paused, half_rate, rejected
 );
 create table facts (name text primary key, value text not null, at text not null);  -- first callback, list read at...
 """
-STEPS: Final = (_FIRST,)
+_OCCURRED: Final = """
+alter table claims add column occurred_at text;  -- when what it tells of occurred: not before, not after (3.8)
+alter table claims add column occurred_to text;
+alter table consents add column number text;     -- to which number of the account, null: not known (5.9)
+"""
+STEPS: Final = (_FIRST, _OCCURRED)

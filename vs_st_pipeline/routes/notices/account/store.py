@@ -26,6 +26,7 @@ from vs_st_pipeline.domain.errors import BadSettings, TryLater
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import Timeout, file_lock
+from vs_st_pipeline.platform.newer import newer
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.account import evidence
 from vs_st_pipeline.routes.notices.account.schema import STEPS
@@ -159,6 +160,10 @@ class AccountStore:
                 _on_disk(self.path.parent)
         db = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
         try:
+            version = db.execute("pragma user_version").fetchone()[0]
+            if version > len(STEPS):
+                db.close()
+                raise newer(self.path, version, len(STEPS))
             self._prepare(db)
         except sqlite3.DatabaseError as error:
             db.close()
@@ -177,14 +182,20 @@ class AccountStore:
         db.execute("pragma secure_delete = on")
         if db.execute("pragma user_version").fetchone()[0] < len(STEPS):
             self._bring_forward(db)
-        elif evidence.is_ahead(db, self.evidence):
-            self._catch_up(db)
+        elif found := evidence.ahead(db, self.evidence):
+            self._catch_up(db, is_older=found.is_older)
 
-    def _catch_up(self, db: sqlite3.Connection) -> None:
-        """Let who asked to be left alone stay so where an older file was put back, whoever opens it first."""
+    def _catch_up(self, db: sqlite3.Connection, *, is_older: bool) -> None:
+        """Let who asked to be left alone stay so where an older file was put back, whoever opens it first.
+
+        Messages that it does not know count from then on, in caps and tiers, as unknown until their merchants' ledgers
+        say more; by its new number they know that it is not the file that they have copied from.
+        """
         db.execute("begin immediate")
         try:
-            evidence.replay(db, self.evidence, claims=False)
+            evidence.replay(db, self.evidence, claims=is_older)
+            if is_older:
+                db.execute("update about set value = ? where name = ?", [str(secrets.randbits(62)), NUMBER])
             db.execute("commit")
         except BaseException:
             if db.in_transaction:

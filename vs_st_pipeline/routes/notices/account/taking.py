@@ -60,13 +60,7 @@ def take(session: NoticesSession, account: GupshupAccount) -> None:
     run, store = session.run, session.store(account)
     if run.inbox is None or not run.inbox.exists:
         return
-    if run.dry_run:
-        taken = keep(store, _waiting(store, run.inbox), run=run)
-    else:
-        from vs_st_pipeline.routes.notices import hinting  # which keeps by this module what a whole sync takes
-
-        taken = take_waiting(store, run.inbox, run=run)
-        hinting.tell(run.inbox, [one for one in taken if one.merchant != run.merchant.id])
+    taken = keep(store, _waiting(store, run.inbox), run=run) if run.dry_run else take_waiting(store, run.inbox, run=run)
     session.told.noted.update(taken.noted)
 
 
@@ -78,11 +72,14 @@ def _waiting(store: AccountStore, inbox: Inbox) -> list[Hint]:
 def take_waiting(store: AccountStore, inbox: Inbox, *, run: Run) -> Taken:
     """Claim what waits in the inbox of the store's account, keep it, and settle it; on an error it waits again.
 
-    What another process has claimed is kept as well, for it may be dead; if it lives, it settles that itself.
+    What another process has claimed is kept as well, for it may be dead; if it lives, it settles that itself. Other
+    merchants that were answered are told before anything is settled: where the power goes between, it is done again.
 
     Raises:
         TryLater: another process does the same, and does not end.
     """
+    from vs_st_pipeline.routes.notices import hinting  # which keeps by this module what a whole sync takes
+
     name = store.account.inbox_name
     with store.lock():
         inbox.take_back_dead()
@@ -95,6 +92,8 @@ def take_waiting(store: AccountStore, inbox: Inbox, *, run: Run) -> Taken:
         failpoint("account")
         try:
             taken = keep(store, [*others, *hints], run=run)
+            failpoint("callbacks kept")
+            hinting.tell(inbox, [one for one in taken if one.merchant != run.merchant.id])
         except BaseException:
             with suppress(*UNUSABLE):
                 inbox.give_back(hints)

@@ -1,0 +1,51 @@
+"""Begins `vs-st`: help and completion come from the index of commands, at once; all else is done by `cli/main.py`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+HELP = ("-h", "--help")
+
+
+def main() -> None:
+    """Run the console script."""
+    from vs_st_pipeline.cli.completion import PROGRAM, VARIABLE, completion
+    from vs_st_pipeline.cli.output import make_ready
+
+    words = sys.argv[1:]
+    if VARIABLE in os.environ or not words or not set(HELP).isdisjoint(words) or words[0] == completion.name:
+        make_ready()
+        _describe(PROGRAM, VARIABLE)
+    from vs_st_pipeline.cli.main import main as run
+
+    run()
+
+
+def _describe(program: str, variable: str) -> None:
+    """Help or complete, and end; return where the command itself has to say something, such as what is wrong."""
+    from click.shell_completion import shell_complete
+
+    from vs_st_pipeline.cli.completing import read_index
+    from vs_st_pipeline.cli.completion import completion
+    from vs_st_pipeline.cli.index import NotDescribed, build
+    from vs_st_pipeline.cli.output import tell
+
+    top = build(read_index())
+    top.add_command(completion)
+    if asked := os.environ.get(variable):
+        sys.exit(shell_complete(top, {}, program, variable, asked))
+    try:
+        top.main(prog_name=program, standalone_mode=False)
+        sys.exit(0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        tell(*error.format_message().split("\n"))
+        sys.exit(2)
+    except (click.ClickException, NotDescribed):
+        return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Says what went wrong, and what a person does about it."""
+
+from __future__ import annotations
+
+from vs_st_pipeline.cli.output import tell
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, TryLater, Unsafe
+
+TO_DO = {
+    BadKey.kind: "renew the key and put it where the merchants file says; nothing was lost",
+    TryLater.kind: "give the command again in a while; a schedule tries by itself",
+    BadAnswer.kind: "give the command again; if it stays so, report it to the vendor",
+    Unsafe.kind: "look at `vs-st plan`: if it is right, `vs-st sync --allow-unsafe` lets it pass once",
+    Internal.kind: "report it; the message names the place",
+}
+"""What a person does, by the kind of an error. The message of one of settings says it itself."""
+
+
+def to_do(error: PipelineError) -> str:
+    """Return what a person does about an error, `""` where its message says it."""
+    return "" if isinstance(error, BadSettings) else TO_DO.get(error.kind, "")
+
+
+def tell_error(error: PipelineError) -> None:
+    """Print an error to stderr, and what to do."""
+    tell(f"vs-st: {error.message if isinstance(error, BadSettings) else error}")
+    if what := to_do(error):
+        tell(f"  {what}")
