@@ -11,23 +11,25 @@ export DAGSTER_HOME ?= $(CURDIR)
 # Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check docs ui bench proof scale lock clean
+.PHONY: demo test check code docs ui bench proof scale lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
 
-# The tests are compiled once, while types are checked: else each of the four workers would do it for itself. A worker
-# that is done takes from the others: the longest stories stand last.
+# While types are checked, the other core compiles the tests, once (else each worker would do it for itself), and builds the
+# site. A worker that is done takes from the others: the longest stories stand last.
 test: $(VENV)/ready
-	@$(BIN)/pytest --collect-only -qq > /dev/null 2>&1 & $(MAKE) --no-print-directory check; ended=$$?; wait; exit $$ended
+	@($(BIN)/pytest --collect-only -qq > /dev/null 2>&1; $(MAKE) --no-print-directory docs) & beside=$$!; \
+	$(MAKE) --no-print-directory code; ended=$$?; wait $$beside && exit $$ended
 	$(BIN)/pytest -n 3 --dist worksteal
 
-check: $(VENV)/ready
+check: code docs
+
+code: $(VENV)/ready
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory docs
 
 # The site of README and docs, with search, for a browser without a network: build/site/index.html. A warning is an error.
 docs: $(DOCS_VENV)/ready

@@ -22,6 +22,7 @@ from proof import (
     distributed,
     kills,
     machine,
+    mutations,
     notices,
     once,
     orders,
@@ -39,6 +40,7 @@ from proof.world import Finding, World
 MOST = 4000  # letters of a finding that are printed; all of it is in the file
 PROOFS: tuple[Proof, ...] = (
     slow.PROOF,
+    mutations.PROOF,
     kills.PROOF,
     once.PROOF,
     receiver.PROOF,

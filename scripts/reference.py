@@ -101,9 +101,12 @@ def _cell(text: str) -> str:
 def _commands() -> Iterator[str]:
     found = list(_all(cli, click.Context(cli, info_name="vs-st"), ()))
     yield "Options of `vs-st` itself: `--version`, `--help`. Each command has `--help` too.\n"
-    yield "- " + "\n- ".join(
-        f"[`{_name(words)}`](#{_anchor(_name(words))}): {_first(command)}" for words, command in found
-    )
+    for heading in dict.fromkeys(cli.headings.values()):
+        yield f"\n{heading}:\n"
+        for words, command in found:
+            if cli.headings[words[0]] == heading:
+                says = command.short_help or _first(command)
+                yield f"- [`{_name(words)}`](#{_anchor(_name(words))}): {says}"
     for words, command in found:
         params = [_param(one) for one in command.params if not getattr(one, "hidden", False)]
         yield f"\n### `{_name(words)}`\n"

@@ -16,19 +16,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 MENU = {
-    "Start": {"onboarding": "Adding a winery", "webhooks": "Webhooks"},
+    "Start": {"docs/onboarding": "Adding a winery", "docs/webhooks": "Webhooks"},
     "Routes": {
-        "contacts": "contacts: texts",
-        "orders": "orders: shipping",
-        "audience": "audience: WayMore",
-        "waymore": "audience: WayMore's guide",
-        "shop-export": "audience: exports of a shop",
-        "notices": "notices: WhatsApp",
-        "consumers": "consumers: samples to CRMs",
+        "docs/contacts": "contacts: texts",
+        "docs/orders": "orders: shipping",
+        "docs/audience": "audience: WayMore",
+        "docs/waymore": "audience: WayMore's guide",
+        "docs/shop-export": "audience: exports of a shop",
+        "docs/notices": "notices: WhatsApp",
+        "docs/consumers": "consumers: samples to CRMs",
     },
-    "Operations": {"operations": "Every day", "scale": "More than one box"},
-    "Reference": {"reference": "All commands and settings"},
-    "Building": {"development": "Working on the house", "proofs": "Proofs"},
+    "Operations": {"docs/operations": "Every day", "docs/scale": "More than one box", "CHANGELOG": "What changed"},
+    "Reference": {"docs/reference": "All commands and settings"},
+    "Building": {"docs/development": "Working on the house", "docs/proofs": "Proofs"},
 }
 FETCHED = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]*\b(?:src|href)=\"((?:https?:)?//[^\"]+)")
 
@@ -39,7 +39,7 @@ def main() -> int:
 
     shutil.rmtree(SITE, ignore_errors=True)
     assemble()
-    strict = ("-W", "--keep-going", "-q")
+    strict = ("-W", "--keep-going", "-q", "-E")  # -E: a page is read anew, since a link may lead to what has come since
     code = sphinx([*strict, "-b", "html", "-d", str(ROOT / "build" / "site-parsed"), str(SOURCE), str(SITE)])
     if code:
         return code
@@ -57,7 +57,8 @@ def assemble() -> None:
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE / "docs", ignore=shutil.ignore_patterns("conf.py", "__pycache__"))
     shutil.copy(ROOT / "docs" / "conf.py", SOURCE)
-    shutil.copy(ROOT / "merchants.example.yaml", SOURCE)
+    for name in ("merchants.example.yaml", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, SOURCE)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (SOURCE / "README.md").write_text(text + menu(MENU), encoding="utf-8")
 
@@ -66,7 +67,7 @@ def menu(groups: Mapping[str, Mapping[str, str]]) -> str:
     """Return the menu as Sphinx reads it; GitHub never sees it."""
     lists = []
     for caption, pages in groups.items():
-        entries = "".join(f"{title} <docs/{name}>\n" for name, title in pages.items())
+        entries = "".join(f"{title} <{name}>\n" for name, title in pages.items())
         lists.append(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}```\n")
     return "\n" + "\n".join(lists)
 

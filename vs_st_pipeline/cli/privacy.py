@@ -246,4 +246,5 @@ def confirm(question: str, yes: bool, *, needed: bool = True) -> None:
         if not needed:
             return
         raise click.UsageError(f"{question}; there is no terminal to ask at, so say --yes")
-    click.confirm(f"{question}. Go on?", abort=True, err=True)
+    tell(*f"{question}.".split("\n"))
+    click.confirm("Go on?", abort=True, err=True)

@@ -269,7 +269,7 @@ class Route:
         commands: what only this route can be asked, under its name; and the house's commands as it calls them.
         asked: what they are about, in one short line for the list of commands.
         jobs: what only this route can be asked in Dagster.
-        demo: how it is shown on made-up merchants; None: it is not, or by the demo's own acts.
+        demo: how it is shown on made-up merchants; None: it is not.
         open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
         progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`;
             `""` where nothing is under way.

@@ -1,22 +1,25 @@
 """Runs the stand-ins in the foreground (`python -m vs_st_pipeline.sandbox`), for `vs-st sandbox`, `demo`, `make ui`.
 
-With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences and a blank line: `change`
-makes the demo's changes at the shop; `ship` ships an order, which the shop tells by webhook; `told` waits until the
-contact says so. `send`, `later`, `people` are of consumers; what begins with `orders_` is of orders, with `shop_` of
-audience, `parcel...` and `customer_taps` of notices. `paste SYSTEM MERCHANT URL` tells a system where to call that only
-a person can tell. End of input stops it, so a parent that dies takes the sandbox with it.
+With `--on-stdin` it obeys lines instead of signals alone, and answers each with sentences, a JSON list on one line, the
+first as soon as it is ready: `change` makes the demo's changes at the shop; `ship` ships an order, which the shop tells
+by webhook; `told` waits until the contact says so. `send`, `later`, `people` are of consumers; what begins with
+`orders_` is of orders, with `shop_` of audience, `parcel...` and `customer_taps` of notices. `proof` says by the
+stand-ins' books what was told to whom. `paste SYSTEM MERCHANT URL` tells a system where to call that only a person can
+tell. End of input stops it, so a parent that dies takes the sandbox with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from vs_st_pipeline.sandbox.core.foreground import run_foreground, welcome
+from vs_st_pipeline.sandbox.core.foreground import run_foreground
 from vs_st_pipeline.sandbox.core.process import CONTROLS, Sandbox
 from vs_st_pipeline.sandbox.scenarios import consumer_acts, order_acts, parcels_acts, shop_acts
 from vs_st_pipeline.sandbox.scenarios.changes import ship, shop_changes, told
+from vs_st_pipeline.sandbox.scenarios.demo_proofs import proof
 
 
 def main() -> None:
@@ -39,8 +42,8 @@ def main() -> None:
         run_foreground(0, 0, given.scenario, given.data_dir, ports)
         return
     with Sandbox(given.scenario, ports=ports) as box:
-        settings = box.write_settings(given.data_dir)
-        print(welcome(box, settings), end="\n\n", flush=True)
+        box.write_settings(given.data_dir)
+        print(json.dumps([]), flush=True)
         for line in sys.stdin:
             match line.strip():
                 case "change":
@@ -63,9 +66,11 @@ def main() -> None:
                     said = parcels_acts.ACTS[word](box)
                 case word if word.startswith("paste "):
                     said = parcels_acts.paste(box, *word.split()[1:])
+                case "proof":
+                    said = proof(box)
                 case _:
                     continue
-            print("\n".join(said), end="\n\n", flush=True)
+            print(json.dumps(said), flush=True)
 
 
 if __name__ == "__main__":

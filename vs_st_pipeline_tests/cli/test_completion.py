@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.cli.main import cli
+
 ASKED = {
     "vs-st o": ["onboard", "offboard", "orders"],
     "vs-st sync --merchant o": ["oak", "oak-two"],
@@ -63,7 +65,5 @@ def test_neither_help_nor_completion_imports_what_takes_long() -> None:
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_get_their_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from vs_st_pipeline.cli.completion import completion
-
-    completion.main([shell], standalone_mode=False)
+    cli.main(["completion", shell], standalone_mode=False)
     assert f"_VS_ST_COMPLETE={shell}_complete" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.cli import main
+from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.domain.errors import BadAnswer, BadArguments, BadKey, BadSettings, Internal, TryLater, Unsafe
 
@@ -41,6 +42,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(main.crash_reports, "install", lambda: None)
     monkeypatch.setattr(main, "make_ready", lambda: None)
+    monkeypatch.setattr(cli_sync, "_warehouse", None)
 
     def ran(*words: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["vs-st", *words])

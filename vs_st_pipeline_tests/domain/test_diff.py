@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vs_st_pipeline.domain.diff import LedgerEntry, compare, decide, is_normalized_form
+from vs_st_pipeline.domain.diff import LedgerEntry, classify_drift, compare, decide, is_normalized_form
 from vs_st_pipeline.domain.plan import Wanted
 
 TEXT = st.text(alphabet="aAbB 1.é", max_size=6)
@@ -19,6 +19,10 @@ LEDGER = st.none() | st.builds(
     ("case", "wanted", "live", "accepted", "write", "note", "learned"),
     [
         ("equal and unknown to the ledger", "7", "7", None, False, None, "7"),
+        ("equal, and read for the first time", "7", "7", LedgerEntry("7"), False, None, "7"),
+        ("equal, and we had sent something else", "7", "7", LedgerEntry("8", "7"), False, None, "7"),
+        ("put back once, and something else stands there", "7", "9", LedgerEntry("7", None, "5", True), True,
+         "edited_there", None),
         ("equal and known", "7", "7", LedgerEntry("7", "7"), False, None, None),
         ("never written", "7", "", None, True, None, None),
         ("changed at the shop", "8", "7", LedgerEntry("7", "7"), True, None, None),
@@ -70,6 +74,42 @@ def test_mirror(
 )
 def test_fill(case: str, wanted: str, live: str, accepted: LedgerEntry | None, write: bool) -> None:
     assert decide("fill", wanted, live, accepted).write is write, case
+
+
+@pytest.mark.parametrize(
+    ("case", "wanted", "live", "accepted", "learned"),
+    [
+        ("what we filled is stored cut", "Annabel", "Anna", LedgerEntry("Annabel"), "Anna"),
+        ("that is known", "Annabel", "Anna", LedgerEntry("Annabel", "Anna"), None),
+        ("what stands there is of another wish", "Bea", "Ann", LedgerEntry("Ann"), None),
+        ("it was never ours", "Ann", "Annie", None, None),
+        ("filling had no effect twice", "Ann", "", LedgerEntry("Ann", None, "", True), ""),
+    ],
+)
+def test_what_a_fill_teaches(
+    case: str, wanted: str, live: str, accepted: LedgerEntry | None, learned: str | None
+) -> None:
+    decision = decide("fill", wanted, live, accepted)
+    assert (decision.write, decision.learned) == (False, learned), case
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "accepted", "moved"),
+    [
+        ("7", "7", None, "same"),
+        ("abcdef", "abc", LedgerEntry("abcdef", "abc"), "same"),
+        ("7", "9", None, "ours"),
+        ("7", "9", LedgerEntry("7", "7"), "theirs"),
+        ("8", "7", LedgerEntry("7", "7"), "ours"),
+        ("8", "9", LedgerEntry("7", "7"), "both"),
+        ("8", "7", LedgerEntry("7"), "ours"),
+        ("8", "5", LedgerEntry("7", None, "5"), "ours"),
+        ("8", "Seven", LedgerEntry("SEVEN, and more"), "ours"),
+        ("8", "9", LedgerEntry("7", None, "5"), "both"),
+    ],
+)
+def test_which_side_has_moved(wanted: str, live: str, accepted: LedgerEntry | None, moved: str) -> None:
+    assert classify_drift("mirror", wanted, live, accepted) == moved
 
 
 @given(wanted=TEXT, live=TEXT, accepted=LEDGER)

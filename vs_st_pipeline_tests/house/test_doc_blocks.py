@@ -54,15 +54,19 @@ def test_each_block_is_run_or_validated_or_says_why_not(block: Block) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_each_command_of_a_page_exists_and_has_the_options(page: str) -> None:
     shown = [block.text for block in blocks_of(page) if block.language == "sh"]
-    said = [
-        span.replace("|", " ") for span in spans_of(page) if re.match(r"(\w+=\S+ )*(vs-st|make|python|pytest) ", span)
-    ]
+    said = [_one_of_each(span) for span in spans_of(page) if re.match(r"(\w+=\S+ )*(vs-st|make|python|pytest) ", span)]
     assert [(text, faults) for text in (*shown, *said) if (faults := faults_of(text))] == []
+
+
+def _one_of_each(span: str) -> str:
+    """Return a command with the first of the words between which a reader chooses: `--as sent|not-sent`."""
+    return re.sub(r"(?<=\w)\|[\w-]+", "", span).replace("|", " ")
 
 
 def test_a_command_or_option_that_is_none_is_found() -> None:
     assert faults_of("vs-st sink --all") == ["no command 'sink' of cli"]
     assert faults_of("FOO=1 vs-st orders show --merchnat ID 7 # why") == ["show has no option --merchnat"]
+    assert faults_of("vs-st merchants hillside") == ["merchants takes no 'hillside'"]
     assert faults_of("make dmeo && make proof PROOFS=kils") == ["make has no target 'dmeo'", "no PROOFS 'kils'"]
     assert faults_of("pytest -m slow house/test_docs_run.py::test_nothing") == [
         "house/test_docs_run.py has no test_nothing"
@@ -126,3 +130,20 @@ def test_settings_of_the_environment_that_pages_name_are_read_somewhere() -> Non
     read = set(known.findall(code)) | {f"VS_ST_{one.name.upper()}_RATE" for one in house().sections}
     said = {(page, name) for page in (*PAGES, ".env.example") for name in known.findall((ROOT / page).read_text())}
     assert sorted((page, name) for page, name in said if name not in read) == []
+
+
+def test_the_samples_of_deploy_start_commands_that_exist_and_lead_to_the_port_that_is_listened_on() -> None:
+    units = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "deploy").iterdir() if path.is_file()}
+    started = [
+        line for text in units.values() for line in re.findall(r"^ExecStart=\S*/(vs-st .*)$", text, re.MULTILINE)
+    ]
+    container = units["Containerfile"]
+    [program], [words] = (re.findall(rf"^{key} (\[.*\])$", container, re.MULTILINE) for key in ("ENTRYPOINT", "CMD"))
+    started.append(" ".join([*json.loads(program), *json.loads(words)]))
+    assert [faults_of(line) for line in started] == [[]] * 3
+    assert re.findall(r"^ListenStream=(\S+)$", units["vs-st-receive.socket"], re.MULTILINE) == ["127.0.0.1:8088"]
+    for proxy in ("nginx.conf", "Caddyfile"):
+        assert "127.0.0.1:8088" in units[proxy]
+        assert units[proxy].count("{") == units[proxy].count("}")
+    for copied in re.findall(r"^COPY (.+) \S+$", container, re.MULTILINE):
+        assert [name for name in copied.split() if not (ROOT / name).exists()] == []

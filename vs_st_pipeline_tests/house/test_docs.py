@@ -49,8 +49,8 @@ def headings(path: Path) -> set[str]:
 
 def test_the_site_has_every_page_once_in_its_menu_and_fetches_nothing_from_elsewhere() -> None:
     site = runpy.run_path(str(ROOT / "scripts" / "site.py"))
-    listed = [f"docs/{name}.md" for names in site["MENU"].values() for name in names]
-    assert sorted(listed) == PAGES[1:]
+    listed = [f"{name}.md" for names in site["MENU"].values() for name in names]
+    assert sorted(listed) == ["CHANGELOG.md", *PAGES[1:]]
     assert site["fetched_by"]('<link rel="x" href="https://fonts.example/a.css"><a href="https://b.example">') == [
         "https://fonts.example/a.css"
     ]

@@ -11,11 +11,16 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors import CONNECTORS
+from vs_st_pipeline.domain import plan
 from vs_st_pipeline.operations.fleet import health, inbox_troubles
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.model import fields_of
 from vs_st_pipeline.platform.settings.variables import variables
 from vs_st_pipeline.routes import ROUTES
+from vs_st_pipeline.routes.audience import words as audience
+from vs_st_pipeline.routes.consumers import words as consumers
+from vs_st_pipeline.routes.notices import words as notices
+from vs_st_pipeline.routes.orders import states
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ROOT / "vs_st_pipeline"
@@ -71,6 +76,22 @@ def test_a_report_says_what_each_of_its_keys_is_and_the_route_what_its_words_mea
     for where, words in route.words.items():
         assert words, where
         assert all(says.strip() for says in words.values())
+
+
+COUNTED: dict[str, dict[str, set[str]]] = {
+    "contacts": {"held": set(plan.HELD_REASONS)},
+    "orders": {"held": {*states.Waits, *states.ThereCode}, "noted": set(states.NOTES)},
+    "audience": {"held": set(audience.Held), "noted": set(audience.Noted)},
+    "notices": {"dropped": set(notices.Drop), "waiting": set(notices.Wait), "noted": set(notices.Noted)},
+    "consumers": {"held": set(consumers.HELD), "noted": {*consumers.NOTED_AT_THE_TOP, consumers.UNDONE}},
+}
+"""What the routes count, by their own lists."""
+
+
+@each_route
+def test_every_word_that_a_route_lists_has_a_meaning(route: Route) -> None:
+    for where, words in COUNTED[route.name].items():
+        assert {str(word) for word in words} - route.words[where].keys() == set()
 
 
 def troubles_of(route: Route) -> dict[str, str]:

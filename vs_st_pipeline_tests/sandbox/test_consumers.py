@@ -188,12 +188,7 @@ def test_the_command_starts_the_scenario(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert [line.partition(" ")[0] for line in done.stdout.splitlines()[:4]] == [
-        "SoPost",
-        "HubSpot",
-        "Klaviyo",
-        "Salesforce",
-    ]
+    assert done.stdout == "[]\n", "one line, and nothing that whoever tells it what to do would take for an answer"
     assert (tmp_path / "merchants.yaml").exists()
 
 

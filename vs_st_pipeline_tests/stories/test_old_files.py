@@ -19,6 +19,7 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.warehouse import layouts, warehouse_at
 from vs_st_pipeline.platform.inbox.schema import STEPS as INBOX_STEPS
 from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.routes.notices.account.schema import STEPS as ACCOUNT_STEPS
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline_tests import old_files
@@ -57,7 +58,9 @@ def test_all_rows_of_an_old_file_are_there_when_todays_code_has_opened_it(name: 
         found = catalog(db)
     with warehouse_at(tmp_path / "elsewhere").open("new", route) as db:
         assert found == catalog(db), "it is what a new file is"
+    stored = next(one for one in ROUTES if one.name == route).count_stored(warehouse, "old")
     warehouse.release("old", route)
+    assert stored > 0, "what `vs-st offboard` counts"
     after = old_files.duckdb_rows(path)
     assert sum(len(rows) for _, rows in before.values()) > 20
     for table, (columns, rows) in before.items():

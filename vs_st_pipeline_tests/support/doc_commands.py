@@ -55,7 +55,12 @@ def _of_vs_st(words: Sequence[str]) -> list[str]:
     known = {option for one in here.params for option in (*one.opts, *one.secondary_opts)} | {"-h", "--help"}
     known |= {"--version"} if here is cli else set()
     options = [word.partition("=")[0].strip("[]()") for word in left if re.match(r"[\[(]*--?[a-z]", word)]
-    return [f"{here.name} has no option {option}" for option in options if option not in known]
+    if faults := [f"{here.name} has no option {option}" for option in options if option not in known]:
+        return faults
+    with click.Context(here, resilient_parsing=True) as context:
+        _, rest, _ = here.make_parser(context).parse_args([word.strip("[]()") for word in left])
+    takes = any(isinstance(one, click.Argument) for one in here.params) or isinstance(here, click.Group)
+    return [] if takes else [f"{here.name} takes no {word!r}" for word in rest]
 
 
 def _of_make(words: Sequence[str]) -> list[str]:

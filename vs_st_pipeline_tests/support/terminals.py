@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import click
 import pytest
 
+from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.cli.layout import width_of
 from vs_st_pipeline.cli.main import cli
 
@@ -46,6 +47,7 @@ def screen(columns: int, **environ: str) -> Iterator[Screen]:
     found = Screen()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(found), redirect_stderr(found):
         patch.delenv("NO_COLOR", raising=False)
+        patch.setattr(cli_sync, "_warehouse", None)
         for name, value in {"COLUMNS": str(columns), "TERM": "xterm", **environ}.items():
             patch.setenv(name, value)
         yield found

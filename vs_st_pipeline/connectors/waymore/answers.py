@@ -21,8 +21,8 @@ SAYS_NOTHING: Final = "no message in the answer; if that is right, set waymore.a
 MOVED: Final = "the endpoint has moved; set waymore.endpoints, or waymore.discover"
 NO_KEY: Final = "WayMore does not accept the uuid; ask Routee, and set waymore.uuid if it gives out another one"
 BUSY: Final = "WayMore takes no more requests for now"
-_NO: Final = (False, 0, "0", "false", "error", "fail")
-_NOTHING: Final = (None, "", False, 0)
+_NO: Final = (0, "0", "false", "error", "fail")  # false is 0 as well
+_NOTHING: Final[tuple[object, ...]] = (None, "", 0, [], {})
 
 
 class Outcome(StrEnum):
@@ -112,19 +112,13 @@ def _good(heard: Heard, *, page: bool, ack: str) -> Answer | None:
 
 def has_error(said: Mapping[str, Any]) -> bool:
     """Say whether a JSON object has a mark that something went wrong (7.2)."""
-    if not _is_nothing(said.get("error")) or said.get("errors"):
+    if said.get("error") not in _NOTHING or said.get("errors"):
         return True
     return any(_is_no(said[key]) for key in ("success", "status") if key in said)
 
 
-def _is_nothing(value: object) -> bool:
-    return value in ([], {}) or any(value is one or (value == one and type(value) is type(one)) for one in _NOTHING)
-
-
 def _is_no(value: object) -> bool:
-    if isinstance(value, str):
-        value = value.strip().lower()
-    return any(value == one and isinstance(value, type(one)) for one in _NO)
+    return (value.strip().lower() if isinstance(value, str) else value) in _NO
 
 
 def _wait(heard: Heard) -> float | None:

@@ -13,27 +13,29 @@ _SYNC: Final = ("sync", "--merchant", _SHOP, "--route", NAME)
 
 DEMO: Final = Demo(
     "shop_small",
-    "A custom website drops its data; WayMore is told the history once, and then what changes, as it changes.",
+    "a website drops its data; WayMore is told its history once, and then each change, once.",
     (
         Act(
-            "The shop drops its data for the first time. The first sync registers it, then sends the history in order.",
+            "The shop drops its data. The first sync registers it, and sends its history in order.",
             orders=("shop_open",),
+            commands=(_SYNC,),
+            outcome=True,
+            decided="all of it is history, sent in five blocks, so that no automation takes it for news",
+        ),
+        Act(
+            "A day's business. Each change is one event; opt-outs go before all else.",
+            timedelta(hours=6),
+            orders=("shop_day",),
             commands=(_SYNC,),
             outcome=True,
         ),
         Act(
-            "A day's business. Each change is one event; whoever opted out is told off before all else.",
-            timedelta(hours=6),
-            orders=("shop_day",),
-            commands=(("plan", "--merchant", _SHOP, "--route", NAME), _SYNC),
-            outcome=True,
-        ),
-        Act(
-            "A parcel leaves; and a sync in which nothing changed tells nobody anything:",
+            "A parcel leaves; and a sync in which nothing changed tells nobody anything.",
             timedelta(hours=6),
             orders=("shop_shipped",),
             commands=(_SYNC, _SYNC),
         ),
-        Act("What WayMore knows, and what its automations would have sent:", orders=("shop_told",)),
     ),
+    decided={"events": "events", "late": "as late history"},
+    written={"accepted": "taken by WayMore", "rejected": "refused", "unknown": "of unknown outcome"},
 )

@@ -13,31 +13,33 @@ _SYNC = ("sync", "--merchant", _BRAND, "--route", NAME)
 
 DEMO: Final = Demo(
     "consumers",
-    "A brand hands out samples; whoever consented reaches the right list of the right CRM, and nobody else.",
+    "who consented to a brand's news reaches the right list of its CRMs, and nobody else.",
     (
         Act(
-            "SoPost is told whom to call, and calls for each order:",
+            "SoPost tells of orders of samples. People are looked at in each CRM, and subscribed.",
             before=((NAME, "register", "--merchant", _BRAND),),
             orders=("send",),
-            commands=((NAME, "inbox", "--merchant", _BRAND, "--limit", "3"),),
-        ),
-        Act(
-            "The first sync: orders are read, people are looked at in each CRM, and subscribed as they consented.",
             commands=(_SYNC,),
-            outcome=True,
-        ),
-        Act(
-            "How one person stands, and what each subscription rests on:",
-            commands=(
+            looks=(
+                (NAME, "inbox", "--merchant", _BRAND, "--limit", "3"),
                 ("why", "--merchant", _BRAND, "--route", NAME, _FIRST),
                 (NAME, "evidence", "--merchant", _BRAND, _FIRST),
             ),
+            outcome=True,
         ),
-        Act("A day later, at SoPost and in people's mailboxes:", timedelta(days=1), orders=("later", "people", "send")),
         Act(
-            "The next sync: who came is subscribed; who opted out stays out, for nobody can say which wish is newer.",
-            commands=(_SYNC, ("why", "--merchant", _BRAND, "--route", NAME, _NEW)),
+            "A day later. Who came is subscribed; who opted out there stays out, whatever came since.",
+            timedelta(days=1),
+            orders=("later", "people", "send"),
+            commands=(_SYNC,),
+            looks=(("why", "--merchant", _BRAND, "--route", NAME, _NEW),),
             outcome=True,
         ),
     ),
+    decided={"consumers": "records to write", "subscriptions": "subscriptions"},
+    written={
+        "accepted": "accepted by the three CRMs",
+        "rejected": "refused",
+        "unknown": "of unknown outcome",
+    },
 )

@@ -83,7 +83,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     changes, held = tables.accepted_changes(run, run_id, limit=40), tables.held_contacts(run, limit=8)
     lines = []
     if len(changes):
-        lines += ["", f"{run.merchant.name}: accepted in the second sync"]
+        lines += ["", f"{run.merchant.name}: accepted"]
         for _, row in changes.iterrows():
             lines.append(
                 f"  {row['phone']}  {row['field']:22} {row['old'] or '(empty)'} -> {row['new'] or '(cleared)'}"

@@ -262,7 +262,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     for number, status, kind, state, text in rows[:MOST_SHOWN]:
         told = " ".join(str(text or "").split())
         lines.append(
-            f"  {number or '':12} {status or kind:16} {state if state != State.UNKNOWN else 'UNKNOWN':10} {told[:70]}"
+            f"  {number or '':12} {status or kind:16} {state if state != State.UNKNOWN else 'UNKNOWN':10} {told}"
         )
     lines += [f"  {order.partition(':')[2]:12} {action:16} {state}" for order, action, state in acts]
     return lines

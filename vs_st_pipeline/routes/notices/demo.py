@@ -13,11 +13,11 @@ _SYNC: Final = ("sync", "--merchant", _MERCHANT, "--route", NAME)
 
 DEMO: Final = Demo(
     "parcels",
-    "A parcel's journey told on WhatsApp, at most once per status, and the answer to a failed delivery acted on.",
+    "customers are told of a parcel's journey on WhatsApp, once; their answers are acted on.",
     (
-        Act("The first sync looks at what is there. History is not announced:", commands=(_SYNC,)),
+        Act("The first sync looks at what is there. History is not announced.", commands=(_SYNC,)),
         Act(
-            "A courier fails to deliver. What is new waits a minute: what comes within it may take its place.",
+            "A courier fails to deliver. News waits a minute: what comes meanwhile may take its place.",
             timedelta(minutes=30),
             orders=("parcel_fails",),
             commands=(_SYNC,),
@@ -29,13 +29,21 @@ DEMO: Final = Demo(
             outcome=True,
         ),
         Act(
-            "It is delivered to the phone, read, and the customer taps a button. That becomes the courier's order.",
+            "The customer reads it, and taps a button. That becomes the courier's order.",
             timedelta(minutes=10),
             orders=("customer_taps",),
             commands=(_SYNC, _SYNC),
             outcome=True,
         ),
-        Act("What was said and done, and what the two systems have heard:", orders=("parcels_told",)),
     ),
+    decided={"messages": "messages to send", "actions": "actions to take"},
+    written={
+        "accepted": "messages taken by Gupshup",
+        "delivered": "delivered to the phone",
+        "read": "read",
+        "actions_done": "actions taken by Eshopbox",
+        "rejected": "refused",
+        "unknown": "of unknown outcome",
+    },
     pasted=("eshopbox", "gupshup"),
 )

@@ -7,7 +7,7 @@ staged.activity -> one answer. It shows data in full: the person who asks has th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -62,7 +62,7 @@ def explain(run: Run, words: Sequence[str], at: datetime | None = None) -> Recor
             _check_status(status, statuses)
         return {
             "merchant": run.merchant.id, "route": run.route,
-            "order": _rows(db, f"select {_ORDER} from staged.notice_orders where merchant_order = ?", [key])[0],
+            "order": _order(db, key),
             "recipient": next(iter(_rows(db, "select * from staged.recipients where merchant_order = ?", [key])), None),
             "consents": _consents(db, key),
             "statuses": [one for one in statuses if status in (None, one["status"])],
@@ -76,6 +76,16 @@ def _check_status(status: str, reached: Sequence[Record]) -> None:
     usual = status_map.read(OwnFile()).announced
     if status not in usual and all(status != one["status"] for one in reached):
         raise BadArguments(f"there is no such status; there are: {', '.join(usual)}")
+
+
+def _order(db: Db, key: str) -> Record:
+    found = _rows(db, f"select {_ORDER} from staged.notice_orders where merchant_order = ?", [key])[0]
+    return {**found, "ndr": by_unit(found["ndr"])}
+
+
+def by_unit(ndr: Mapping[str, Any] | None) -> Record | None:
+    """Return what is known of failed deliveries by unit; what is said of the order as a whole stands under `order`."""
+    return None if ndr is None else {unit or "order": about for unit, about in ndr.items()}
 
 
 def _consents(db: Db, key: str) -> list[Record]:

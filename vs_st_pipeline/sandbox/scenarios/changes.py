@@ -27,24 +27,24 @@ def shop_changes(box: Sandbox) -> list[str]:
         shippedAt=now.isoformat(timespec="seconds"),
         shipping={"packages": [{"carrier": "UPS", "trackingNumber": "1ZEXAMPLE0000000021"}]},
     )
-    said.append(f"The parcel of {masked(renske)} has left with UPS under a new tracking number.")
+    said.append(f"At {merchant.name} the parcel of {masked(renske)} leaves with UPS.")
 
     bram = shop.customer(BRAM)
     order = shop.add_order(BRAM, purchasedAt=now.isoformat(timespec="seconds"), total="88.40", cartType="WEB")
-    said.append(f"{masked(bram)} has placed a new order over ${order['total']:.2f}.")
+    said.append(f"{masked(bram)} orders for ${order['total']:.2f}.")
 
     marisol = shop.customer(700101)
     membership = marisol["memberships"][0]
     shop.patch_membership(membership["id"], hold=True, holdReason="travelling")
-    said.append(f"{masked(marisol)} has put the membership of {membership['clubName']} on hold.")
+    said.append(f"{masked(marisol)} puts her membership of {membership['clubName']} on hold.")
 
     newcomer, phone = _without_contact(shop.customers(), texting.contacts())
     texting.add_contact(phone)
-    said.append(f"{masked(newcomer)}, already a customer, has joined by texting the keyword.")
+    said.append(f"{masked(newcomer)} joins by text.")
 
     texting.opt_out("7075550149")
-    said.append(f"{masked(shop.customer(700110))} has texted STOP on one of her two phones.")
-    return [f"{merchant.name}: {sentence}" for sentence in said]
+    said.append(f"{masked(shop.customer(700110))} texts STOP.")
+    return said
 
 
 def ship(box: Sandbox) -> str:
@@ -59,7 +59,7 @@ def ship(box: Sandbox) -> str:
         shippedAt=datetime.now(PACIFIC).isoformat(timespec="seconds"),
         shipping={"packages": [{"carrier": "FedEx", "trackingNumber": "EXAMPLE0000000077"}]},
     )
-    return f"{merchant.name}: The new order of {masked(shop.customer(BRAM))} has left with FedEx."
+    return f"The new order of {masked(shop.customer(BRAM))} leaves {merchant.name} with FedEx."
 
 
 def told(box: Sandbox, seconds: float = 30.0) -> list[str]:
@@ -72,8 +72,7 @@ def told(box: Sandbox, seconds: float = 30.0) -> list[str]:
                 after = time.monotonic() - began
                 return [
                     f"{after:.1f} seconds later the contact ***-***-{contact['contactPhone'][-4:]} says:",
-                    f"Order Status {says['order_status']}, Shipped Date {says.get('shipped_date')}, "
-                    f"Tracking Number ***{str(says.get('tracking_number'))[-4:]}.",
+                    f"Order Status {says['order_status']}, Tracking Number ***{str(says.get('tracking_number'))[-4:]}.",
                 ]
         time.sleep(0.05)
     return []
@@ -82,7 +81,7 @@ def told(box: Sandbox, seconds: float = 30.0) -> list[str]:
 def masked(customer: Record) -> str:
     """Return a person's first name, initial and the last two digits of the phone."""
     number = re.sub(r"\D", "", (customer.get("primaryPhone") or {}).get("number") or "")
-    return f"{customer['firstName'] or '?'} {customer['lastName'][:1]}. (phone ending {number[-2:] or '--'})"
+    return f"{customer['firstName'] or '?'} {customer['lastName'][:1]}. (***{number[-2:] or '--'})"
 
 
 def _without_contact(customers: list[Record], contacts: list[Record]) -> tuple[Record, str]:

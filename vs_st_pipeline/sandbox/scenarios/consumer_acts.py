@@ -31,25 +31,25 @@ def send(box: Sandbox, seconds: float = 30.0) -> list[str]:
         if len(done) >= count and all(one.get("status") for one in done):
             break
         time.sleep(0.02)
-    return [f"SoPost has called for {count} events of {box.merchants[0].name}."]
+    return [f"SoPost calls for {count} events."]
 
 
 def later(box: Sandbox) -> list[str]:
     """Let a day pass at all stand-ins."""
     for handle in box.running.values():
         handle.control.move_clock(DAY)
-    return ["A day has passed."]
+    return []
 
 
 def people(box: Sandbox) -> list[str]:
     """Let somebody opt out and order again all the same, and somebody new order with the consent."""
-    name, shop, names = box.merchants[0].name, box.sopost.control, ACCOUNTS[BRAND]
+    shop, names = box.sopost.control, ACCOUNTS[BRAND]
     id, consent, handler = names.consents["news"]
     given = [{"consent_id": id, "consent_name": consent, "data_handler": handler, "status": "APPROVED"}]
     box.hubspot.control.unsubscribe(FIRST, BRAND)
     shop.create(BRAND, email=FIRST, full_name="Marisol Vantongeren", consents=given)
     shop.create(BRAND, email=NEW, full_name="Nora Newcomer", consents=given)
     return [
-        f"{name}: Marisol V. has unsubscribed by a link in a mail from HubSpot, and ordered another sample since.",
-        f"{name}: Nora N. has ordered her first sample, and ticked the news.",
+        "Marisol V. unsubscribes by a link in a mail from HubSpot, and orders again.",
+        "Nora N. orders, and ticks the news.",
     ]

@@ -20,7 +20,7 @@ def on(box: Sandbox) -> list[str]:
     for handle in (box.commerce7, box.vinoshipper):
         handle.control.set_switch("auto_webhooks", "on")
     count = len(box.commerce7.control.orders(WINERY))
-    return [f"Hillside has charged its club members: {count} orders wait at Commerce7."]
+    return [f"Hillside charges its club members: {count} orders wait at Commerce7."]
 
 
 def buy(box: Sandbox) -> list[str]:
@@ -30,8 +30,8 @@ def buy(box: Sandbox) -> list[str]:
     shop.place(WINERY, lines=[{"sku": "ZIN21", "quantity": 1}], state="CA", shipTo={"zipCode": "10014"})
     _until_told(box)
     return [
-        f"Order {PLAIN} is paid: two bottles of Pinot, to California.",
-        f"Order {WRONG} is paid: one Zinfandel, to California, with a ZIP of New York.",
+        f"Order {PLAIN} is paid.",
+        f"Order {WRONG} is paid, to California with a ZIP of New York.",
     ]
 
 
@@ -39,7 +39,7 @@ def mend(box: Sandbox) -> list[str]:
     """Let somebody put that address right."""
     box.commerce7.control.patch_order(str(WRONG), WINERY, shipTo={"zipCode": "95472"})
     _until_told(box)
-    return [f"Somebody at the winery calls the customer, and puts the ZIP of order {WRONG} right at Commerce7."]
+    return [f"Somebody calls the customer, and puts the ZIP of order {WRONG} right at Commerce7."]
 
 
 def parcel(box: Sandbox) -> list[str]:

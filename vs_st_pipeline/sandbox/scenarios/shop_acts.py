@@ -21,7 +21,7 @@ def opened(box: Sandbox) -> list[str]:
     """Let the shop drop all that it has."""
     box.shop.control.drop(SHOP)
     count = len(box.shop.control.all("customers", SHOP))
-    return [f"The Corner Shop has dropped its tables, as its nightly export does: {count} customers among them."]
+    return [f"The Corner Shop drops its tables, as each night: {count} customers among them."]
 
 
 def day(box: Sandbox) -> list[str]:
@@ -42,9 +42,9 @@ def day(box: Sandbox) -> list[str]:
     box.waymore.control.tell(SHOP, withdrawn=[address_of(leaver["email"])])
     shop.drop(SHOP)
     return [
-        f"Within an hour {NEWCOMER['first_name']} signs up, wants the newsletter, and wishes for a wine.",
-        f"{buyer['first_name']} buys what lay in the cart. The last Pinot is gone.",
-        f"{leaver['first_name']} leaves the newsletter. The shop drops its tables again.",
+        f"{NEWCOMER['first_name']} signs up for the newsletter, and wishes for a wine.",
+        f"{buyer['first_name']} buys what lay in the cart, and the last Pinot is gone.",
+        f"{leaver['first_name']} leaves the newsletter.",
     ]
 
 

@@ -51,6 +51,8 @@ def error(message: object, **more: Any) -> dict[str, Any]:
         (heard(400, {"message": "Invalid API Key"}), KEY),
         (heard(200, LOGIN, HTML), KEY),
         (heard(403, LOGIN, HTML), KEY),
+        (heard(402, LOGIN, HTML), KEY),
+        (heard(404, LOGIN, HTML), KEY),
         (heard(302, headers={"Location": "https://www.gupshup.io/login"}), KEY),
         # the account
         (heard(402), ACCOUNT),
@@ -64,6 +66,7 @@ def error(message: object, **more: Any) -> dict[str, Any]:
         (heard(200, error("Invalid params")), NO),
         (heard(202, error("no such template")), NO),
         (heard(409, error("conflict")), NO),
+        (heard(400, {"status": "submitted", "messageId": "m1"}), NO),
         *((heard(status), NO) for status in (400, 413, 415, 422)),
         *((heard(status, PAGE, HTML), NO) for status in (400, 413, 415, 422)),
         # anything else
@@ -95,6 +98,7 @@ def error(message: object, **more: Any) -> dict[str, Any]:
         (heard(500, error("Authentication Failed")), UNKNOWN),
         (heard(500, error("wallet", code=1003)), UNKNOWN),
         (heard(502, PAGE, HTML), UNKNOWN),
+        (heard(500, LOGIN, HTML), UNKNOWN),
         (heard(503, LOGIN, HTML), UNKNOWN),
     ],
 )

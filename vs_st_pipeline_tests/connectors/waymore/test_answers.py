@@ -35,6 +35,7 @@ def told(one: Heard, ack: str = "message") -> tuple[Outcome, str | None]:
         (heard(202, {"message": "ok", "success": 1, "error": None, "errors": []}), YES, None),
         (heard(200, {"message": "ok", "error": "no uuid"}), NO, None),
         (heard(200, {"message": "ok", "errors": ["x"]}), NO, None),
+        *((heard(200, {"message": "ok", "error": mark}), YES, None) for mark in ("", False, 0, [], {})),
         *(
             (heard(200, {"message": "ok", "success": mark}), NO, None)
             for mark in (False, 0, "0", "false", "error", "fail")
@@ -51,16 +52,24 @@ def told(one: Heard, ack: str = "message") -> tuple[Outcome, str | None]:
         (heard(200, FORM, PAGE), NOT, "auth"),
         (heard(200, b'{"mess', cut=True), UNKNOWN, None),
         (heard(200, b'{"message": "o'), UNKNOWN, None),
+        (heard(200, {"message": "ok"}, cut=True), UNKNOWN, None),  # what was cut off may say no
+        (heard(200, b'{"message": "o', PAGE), UNKNOWN, "bad_answer"),
         (heard(400, {"message": "invalid"}), NO, None),
         (heard(400), NO, None),
         (heard(404, {"message": "x"}), NO, None),
         (heard(409, {}), NO, None),
+        (heard(410, {}), NO, None),
         (heard(422, {}), NO, None),
+        (heard(404, {}, cut=True), NOT, "bad_answer"),
+        (heard(405, {}), NOT, "bad_answer"),
+        (heard(408), UNKNOWN, None),
+        (heard(425), UNKNOWN, None),
         (heard(413), LARGE, None),
         (heard(401, {}), NOT, "auth"),
         (heard(403, {}), NOT, "auth"),
         (heard(302, headers={"Location": "https://x.example/login"}), NOT, "auth"),
         (heard(302, headers={"Location": "https://x.example/api/event"}), NOT, "bad_answer"),
+        (heard(300, {"message": "ok"}), NOT, "bad_answer"),
         (heard(404), NOT, "bad_answer"),
         (heard(410, b"gone"), NOT, "bad_answer"),
         (heard(400, b"<html>proxy</html>", PAGE), NOT, "bad_answer"),
@@ -97,6 +106,8 @@ def test_a7_2_with_ack_status_a_2xx_without_error_marks_will_do_but_no_page(
 def test_a7_3_the_wait_that_is_asked_for_is_kept_and_who_has_moved_is_told() -> None:
     assert judge(heard(429, headers={"Retry-After": "7"}), "send_event", ack="message").retry_after == 7
     assert judge(heard(410), "send_event", ack="message").moved
+    elsewhere = {"Location": "https://x.example/api/event"}
+    assert judge(heard(302, headers=elsewhere), "send_event", ack="message").moved
     assert judge(heard(200), "send_event", ack="message").unmarked
     assert not judge(heard(404, {}), "send_event", ack="message").moved
 

@@ -368,6 +368,102 @@ def test_c6_a_refused_subscription_waits_for_its_next_try_and_another_wish_does_
     assert done(judge(consumer(one, offer("o2", earliest_at=NOW)), seen(), known=waits))
 
 
+# --- what each part of a rule is for ---
+
+
+def test_r66_nothing_is_undone_of_whom_a_rehearsal_leaves_out() -> None:
+    gone = withdrawn()
+    assert not judge(
+        consumer(gone), seen(State.SUBSCRIBED), act(gone), only=frozenset({"a@else.example"})
+    ).subscriptions
+
+
+def test_c7_3_whoever_has_no_consent_is_held_by_nothing_else() -> None:
+    assert judge(consumer(), seen(held=SEVERAL_CONTACTS)).held is None
+    assert judge(consumer(offer()), seen(held=SEVERAL_CONTACTS)).held_consent == f"c-{NEWS.id}"
+
+
+def test_c7_11_an_undo_that_was_refused_waits_for_its_next_try() -> None:
+    gone = withdrawn()
+    waits = Known("r1", waits={NEWS.id: judging.asked_as(Action.UNSUBSCRIBE, gone)})
+    for people in (consumer(gone), consumer(gone, offer("o2", TRIAL))):
+        found = judge(people, seen(State.SUBSCRIBED), act(gone), known=waits)
+        assert Action.UNSUBSCRIBE not in {one.action for one in found.subscriptions}
+        assert found.waits
+        assert "waiting_retry" in found.noted
+    assert "waiting_retry" not in judge(consumer(gone), seen(State.SUBSCRIBED), act(gone)).noted
+
+
+def test_c6_what_is_unknown_at_one_target_is_unsettled_and_stops_no_other() -> None:
+    one, other = offer(), offer(target=TRIAL)
+    for people, expected in ((consumer(one, other), 1), (consumer(one), 1), (consumer(withdrawn()), 0)):
+        found = judge(people, seen(), act(other, outcome=Outcome.UNKNOWN))
+        assert found.unsettled
+        assert len(done(found)) == expected
+    assert not judge(consumer(one, other), seen(), act(other)).unsettled
+
+
+def test_c6_2_a_record_that_is_back_is_not_deleted() -> None:
+    found = judge(consumer(offer(first_seen_at=ago(hours=5))), seen(), known=Known("r1", deleted_at=ago(hours=1)))
+    assert not found.deleted
+    assert done(found) == [("subscribe", NEWS.id, "o1")]
+
+
+def test_c6_2_only_a_usable_consent_seen_after_the_loss_makes_a_record_anew() -> None:
+    lost = Known("r1", deleted_at=ago(hours=2))
+    used = offer(usable=False)
+    assert judge(consumer(used), seen(record=False), act(used), known=lost).held == DELETED_THERE
+    assert judge(consumer(offer(first_seen_at=ago(hours=2))), seen(record=False), known=lost).held == DELETED_THERE
+    assert judge(consumer(offer(first_seen_at=ago(hours=1.9))), seen(record=False), known=lost).held is None
+
+
+def test_c7_10_what_is_undone_is_not_joined_in_the_same_sync() -> None:
+    one = offer()
+    found = judge(consumer(one, offer("o2")), seen(State.SUBSCRIBED), act(one, outcome=Outcome.UNDONE))
+    assert done(found) == [("unsubscribe", NEWS.id, "o1")]
+
+
+def test_c6_5_what_waits_is_not_asked_of_a_missing_target() -> None:
+    one = offer()
+    waits = Known("r1", waits={NEWS.id: judging.asked_as(Action.SUBSCRIBE, one)})
+    found = judge(consumer(one), seen(standings={}), infos={NEWS: TargetInfo(missing="no such list")}, known=waits)
+    assert (found.waits, found.missing) == (True, ())
+
+
+def test_c8_only_a_consent_that_counts_is_named_as_held() -> None:
+    vanished = offer(standing=False, usable=False, consent_id="c-gone")
+    found = judge(consumer(vanished, offer("o2")), seen(State.SUPPRESSED))
+    assert (found.held, found.held_consent) == ("suppressed_there", f"c-{NEWS.id}")
+
+
+def test_c7_13_whoever_is_on_a_double_opt_in_list_is_there_already() -> None:
+    double = {LIST: TargetInfo(confirms=True)}
+    on_it = seen(standings={LIST: Standing(State.SUBSCRIBED)})
+    assert done(judge(consumer(offer(target=LIST)), on_it, infos=double)) == [("already", LIST.id, "o1")]
+    off_it, spent = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))}), offer(target=LIST)
+    found = judge(consumer(spent), off_it, act(spent), infos=double)
+    assert (found.held, found.fields, found.subscriptions) == (None, True, ())
+
+
+def test_c7_4_an_open_list_is_added_by_its_own_consent_and_by_a_newer_one_instead() -> None:
+    lacks, one, older = Standing(State.SUBSCRIBED, missing=("42",)), offer(), offer("o0")
+    acts = (act(older, Action.ALREADY), act(one, lists_open=True))
+    twin = offer("o1", TRIAL, consent_id=one.consent_id)
+    found = judge(consumer(older, twin, one), seen(lacks), *acts, act(twin))
+    assert [(at.offer.order_id, at.offer.target) for at in found.subscriptions if at.target == NEWS] == [("o1", NEWS)]
+    assert done(judge(consumer(one, offer("o2")), seen(lacks), *acts)) == [("add_to_list", NEWS.id, "o2")]
+    vanished = offer(usable=False)
+    assert done(judge(consumer(vanished), seen(lacks), act(vanished, lists_open=True))) == []
+    refused = act(one, outcome=Outcome.REJECTED, code=judging.NOT_APPLIED, lists_open=True)
+    assert done(judge(consumer(one), seen(lacks), refused)) == []
+
+
+def test_c7_7_further_consents_are_spent_with_the_one_that_is_used() -> None:
+    found = judge(consumer(offer(), offer("o2", earliest_at=NOW)), seen(State.SUBSCRIBED))
+    [one] = found.subscriptions
+    assert (one.offer.order_id, [other.order_id for other in one.also]) == ("o2", ["o1"])
+
+
 # --- 7.11: withdrawn ---
 
 

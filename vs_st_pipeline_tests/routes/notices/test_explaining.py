@@ -43,3 +43,10 @@ def test_a_status_that_there_is_not_is_refused_with_the_names() -> None:
         explain._check_status("shipped", [])
     explain._check_status("restocked", [])  # not reached yet
     explain._check_status("shipped", [{"status": "shipped"}])  # of a map of the merchant's own
+
+
+def test_what_is_said_of_the_whole_order_has_a_name() -> None:
+    assert explain.by_unit({"": {"reason": "x"}, "S1": {"reason": "y"}}) == {
+        "order": {"reason": "x"}, "S1": {"reason": "y"},
+    }  # fmt: skip
+    assert explain.by_unit(None) is None

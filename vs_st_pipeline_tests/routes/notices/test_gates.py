@@ -43,6 +43,12 @@ def test_nothing_is_in_the_way() -> None:
         ({"now": replace(NOW, submitted="ACTF003")}, None),  # of which failure is not told
         ({"now": replace(NOW, answered_at=AFTER)}, ReplyOutcome.ALREADY_ANSWERED),
         ({"now": replace(NOW, answered_at=FAILED - timedelta(seconds=1))}, None),
+        ({"now": replace(NOW, answered_at=AFTER, failed_at=None)}, ReplyOutcome.ALREADY_ANSWERED),
+        ({"now": replace(NOW, answered_at=AFTER, submitted="ACTF003")}, ReplyOutcome.ALREADY_ANSWERED),
+        ({"now": replace(NOW, answered_at=AFTER, submitted_at=FAILED - timedelta(seconds=1))},
+         ReplyOutcome.ALREADY_ANSWERED),
+        ({"code": "ACTF004", "now": replace(NOW, submitted="ACTF003", submitted_at=AFTER)},
+         ReplyOutcome.ALREADY_ANSWERED),
     ],
 )  # fmt: skip
 def test_each_gate(change: dict[str, Any], outcome: ReplyOutcome | None) -> None:

@@ -60,6 +60,11 @@ def test_what_may_not_be_written_has_a_fault(raw: str | None, country: str | Non
     assert read(raw, country) == phones.Phone(None, fault)
 
 
+def test_a_made_up_number_is_none_even_where_it_could_be_one() -> None:
+    assert read("0123456780", "MY", countries=("MY",)).number == "+60123456780"
+    assert read("0123456789", "MY", countries=("MY",)).fault == Wait.PHONE_INVALID
+
+
 def test_an_address_without_country_is_of_the_default_country() -> None:
     assert read("9810000001", None, default_country="IN").number == GOOD
 

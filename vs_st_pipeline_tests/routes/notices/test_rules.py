@@ -477,9 +477,128 @@ def retry(when: datetime) -> Told:
     return told("packed", notice_id=THIS, state=State.WAITING, retry_at=when)
 
 
+FOR_OTHERS = settings(only_to=("+919810000002",))
+NOT_OURS = settings(notifications={"created": NotificationSettings(enabled=True)})
+WITHOUT_PROOF: dict[str, Any] = {"order": order(whatsapp_flag=None)}
+TOO_LONG = {"t1": replace(LONG, data=f"{LONG.data}x")}
+
+# What two rules say of that stand one after the other: the first of them names the reason.
+BOTH: dict[str, tuple[Callable[[], Facts], tuple[int, str]]] = {
+    "a first hook, and not enabled": (
+        lambda: facts(event(**HOOK), order=order(placed_at=None), settings=NOT_OURS),
+        (1, Drop.BEFORE_START),
+    ),
+    "not enabled, and before it was": (
+        lambda: facts(settings=NOT_OURS, terms=terms(packed=NOW)),
+        (2, Drop.NOT_ENABLED),
+    ),
+    "before it was enabled, in a rehearsal": (
+        lambda: facts(settings=FOR_OTHERS, terms=terms(packed=NOW)),
+        (2, Drop.BEFORE_ENABLED),
+    ),
+    "a rehearsal, of unknown age": (
+        lambda: facts(event(occurred_at=None, basis=None), settings=FOR_OTHERS),
+        (2, Drop.REHEARSAL),
+    ),
+    "stale, and not the newest": (
+        lambda: with_units(event(ago=25 * HOUR), event("on_the_way")),
+        (3, Drop.STALE),
+    ),
+    "the fourth time, and a hook says more": (
+        lambda: with_units(failed(4), hook("delivered"), told=often(3)),
+        (4, Drop.SUPERSEDED),
+    ),
+    "a hook says more, and a later one was told": (
+        lambda: with_units(event(), hook("on_the_way"), told=[told("on_the_way")]),
+        (4, Wait.NOT_CONFIRMED),
+    ),
+    "a later one was told, no order": (
+        lambda: facts(told=[told("on_the_way")], order=None),
+        (5, Drop.OUT_OF_ORDER),
+    ),
+    "no order, no phone": (lambda: facts(order=None, recipient=Recipient()), (6, Wait.SOURCE_STALE)),
+    "another country, and shared": (
+        lambda: facts(recipient=someone(phone=None, fault=Wait.COUNTRY_NOT_ALLOWED, is_shared=True)),
+        (7, Wait.COUNTRY_NOT_ALLOWED),
+    ),
+    "shared, and forgotten": (
+        lambda: facts(recipient=someone(is_shared=True, is_forgotten=True)),
+        (7, Wait.SHARED_PHONE),
+    ),
+    "forgotten, and under age": (
+        lambda: facts(recipient=someone(is_forgotten=True, under_age=True)),
+        (8, Wait.FORGOTTEN),
+    ),
+    "under age, and opted out": (
+        lambda: facts(recipient=someone(under_age=True), consents=[Row("stop_word", "out", NOW)]),
+        (8, Wait.UNDER_AGE),
+    ),
+    "opted out, and not on WhatsApp": (
+        lambda: facts(consents=[Row("stop_word", "out", NOW)], absent_at=NOW),
+        (8, Wait.OPTED_OUT),
+    ),
+    "not on WhatsApp, and without consent": (
+        lambda: facts(absent_at=NOW, **WITHOUT_PROOF),
+        (8, Wait.NOT_ON_WHATSAPP),
+    ),
+    "charges not confirmed, and stopped": (
+        lambda: facts(account=house(stopped=True)),
+        (10, Wait.CHARGES_NOT_CONFIRMED),
+    ),
+    "stopped, and without a list": (
+        lambda: facts(account=account(stopped=True, list_read=None)),
+        (10, Wait.ACCOUNT_STOPPED),
+    ),
+    "another type, and no name": (
+        lambda: facts(
+            account=account(templates={"t1": replace(TEMPLATE, type="IMAGE")}), recipient=someone(name="N/A")
+        ),
+        (11, Wait.TEMPLATE_UNSUPPORTED),
+    ),
+    "too long, and just seen": (
+        lambda: facts(account=account(templates=TOO_LONG), first_seen_at=NOW),
+        (12, Wait.TOO_LONG),
+    ),
+    "just seen, beside another": (
+        lambda: facts(first_seen_at=NOW, told=[other(State.ACCEPTED)]),
+        (13, Wait.SETTLING),
+    ),
+    "beside another, in quiet hours": (
+        lambda: facts(told=[other(State.ACCEPTED)], recipient=someone(zones=("America/New_York",))),
+        (14, Wait.SEQUENCE),
+    ),
+    "in quiet hours, over the cap": (
+        lambda: facts(account=account(claimed=claimed(*[HOUR] * 6)), recipient=someone(zones=("America/New_York",))),
+        (15, Wait.QUIET_HOURS),
+    ),
+    "over the cap, and one more": (
+        lambda: facts(account=account(claimed=claimed(*[HOUR] * 6, people=1000))),
+        (16, Wait.CAP),
+    ),
+    "one more, and held": (
+        lambda: facts(account=account(claimed=claimed(people=1000)), unsafe=True),
+        (16, Wait.DAILY_RECIPIENTS),
+    ),
+    "held, and paused": (
+        lambda: facts(account=account(paused_until=NOW + SECOND), unsafe=True),
+        (16, Wait.UNSAFE),
+    ),
+    "paused, and its retry is not due": (
+        lambda: facts(account=account(paused_until=NOW + SECOND), own=retry(NOW + SECOND)),
+        (16, Wait.TRY_LATER),
+    ),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_each_rule_at_its_boundary(name: str) -> None:
     made, expected = CASES[name]
+    assert reason(judge(made())) == expected
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_the_earlier_rule_names_the_reason(name: str) -> None:
+    made, expected = BOTH[name]
     assert reason(judge(made())) == expected
 
 

@@ -105,6 +105,7 @@ def test_a_refusal_by_code_holds_until_text_status_or_params_change() -> None:
     assert refused(replace(fault, status="PAUSED")) is None
     other = WANTED.model_copy(update={"params": tuple(reversed(WANTED.params))})
     assert refused(fault, other) is None
+    assert refused(replace(fault, status="PENDING"), status="PENDING") == Wait.TEMPLATE_REFUSED, "it names the code"
 
 
 @pytest.mark.parametrize(("state", "reason"), [("paused", Wait.TEMPLATE_PAUSED), ("disabled", Wait.TEMPLATE_REFUSED)])
@@ -114,6 +115,17 @@ def test_a_pause_by_code_holds_until_a_later_list_says_approved(state: str, reas
     assert refused(_Fault(state, since=READ + second)) == reason
     assert refused(_Fault(state, since=READ - second)) is None
     assert refused(_Fault(state, since=READ - second), status="PENDING") == reason
+    assert refused(_Fault(state), read_at=None) == reason
+    assert refused(_Fault(state, since=READ - second, form=form_of(WANTED))) is None, "it is no refusal for good"
+
+
+def test_a_pause_by_code_comes_before_what_the_list_says_of_it() -> None:
+    assert refused(_Fault("paused"), status="DISABLED") == Wait.TEMPLATE_PAUSED
+
+
+def test_a_button_with_another_placeholder_comes_before_the_category() -> None:
+    button = {"type": "URL", "text": "Track", "url": "x/{{3}}"}
+    assert judge(buttons=[*BUTTONS, button], category="AUTHENTICATION").fault == Wait.TEMPLATE_PARAMS
 
 
 def test_the_house_uses_its_own_templates() -> None:

@@ -122,6 +122,24 @@ def test_o4_2_a_read_shows_what_it_shows(shown: Shows) -> None:
     assert standing.shows(held, ours=held is None or held.shop_order_id == "a1") is shown
 
 
+@pytest.mark.parametrize(
+    ("state", "code", "row"),
+    [
+        *((*stands, row) for row, stands in STATES.items()),
+        (State.FAILED, "not_reachable", Stands.SENDING),
+        (State.WAITING, "not_reachable", Stands.UNSENT),
+        (State.FAILED, "no_sku", Stands.UNSENT),
+        (State.WAITING, "compliance", Stands.UNSENT),
+        (State.NOT_REQUIRED, "pickup", Stands.UNSENT),
+        (State.WAITING, "dont_send", Stands.UNSENT),
+    ],
+)
+def test_o4_2_in_which_row_an_order_is(
+    taken_in: tuple[Dispatch, OrderRow], state: State, code: str | None, row: Stands
+) -> None:
+    assert standing.stands(replace(taken_in[1], state=state, code=code)) is row
+
+
 def test_o4_2_the_same_read_once_more_changes_and_tells_nothing(one: Dispatch) -> None:
     for held in (OURS, READS[Shows.REFUSED], None):
         put(one)
