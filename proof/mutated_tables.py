@@ -183,13 +183,17 @@ TABLES = (
     Table(
         "notices: answers to a reply (8.5)",
         "vs_st_pipeline/routes/notices/answering.py",
-        ("HOLDS", "wanted", "WITHIN", "FRESH", "PER_PHONE"),
+        ("HOLDS", "enough", "_enough", "wanted", "WITHIN", "FRESH", "PER_PHONE"),
         (
             "routes/notices/test_unexpected.py::test_what_holds_an_answer",
             "routes/notices/test_unexpected.py::test_the_first_that_holds_an_answer_is_said",
             "routes/notices/test_unexpected.py::test_what_is_answered_goes_by_the_rule_of_the_account",
         ),
         ordered=("HOLDS",),
+        equivalent={
+            "HOLDS ANSWERED_BEFORE: after the next one": "`enough` says one of the limits alone",
+            "HOLDS KIND_LIMIT: after the next one": "`enough` says one of the limits alone",
+        },
     ),
     Table(
         "notices: whose sender may be somebody else (8.5)",

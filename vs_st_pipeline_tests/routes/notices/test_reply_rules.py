@@ -93,7 +93,7 @@ def test_a_merchants_words_count_beside_the_houses() -> None:
         ("version: 1\nactions:\n  a: {code: ACTF002, days: 8}\nrules: []", "line 3: days: expected 1 to 7"),
         ("version: 1\nactions:\n  a: {code: ACTF002, days: 0}\nrules: []", "line 3: days: expected 1 to 7"),
         ("version: 1\nactions:\n  a: {code: ACTF001, days: 1}\nrules: []", "line 3: days"),
-        ("{base}  - {text: [x]}", "line 8: `action` is missing"),
+        ("{base}  - {text: [x]}", "line 8: rules: `action` is missing"),
         ("{base}  - {date: false, action: day}", "line 8: date: expected true"),
         (
             "{base}  - {button: [x], action: cancle}",
@@ -104,7 +104,7 @@ def test_a_merchants_words_count_beside_the_houses() -> None:
         ("{base}  - {date: true, action: again}", "line 8: date: a date needs an action with ACTF002"),
         ("{base}  - {text: [x], button: [y], action: again}", "exactly one of button, text and date"),
         ("{base}  - {action: again}", "exactly one of button, text and date"),
-        ("{base}  - {text: ['!'], action: again}", "line 8: nothing is left"),
+        ("{base}  - {text: ['!'], action: again}", "line 8: text: nothing is left"),
         ("{base}  - {text: [], action: again}", "line 8: text: expected at least one word"),
         ("{base}  - {test: [x], action: again}", "line 8: `test` is not a key that is known here; did you mean"),
     ],
