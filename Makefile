@@ -11,7 +11,7 @@ export DAGSTER_HOME ?= $(CURDIR)
 # Where Python may not keep what it has compiled, each of hundreds of processes that tests start compiles all of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check code docs ui bench proof scale lock clean
+.PHONY: demo test check code docs ui pictures bench proof scale lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/vs-st demo
@@ -37,6 +37,10 @@ docs: $(DOCS_VENV)/ready
 
 ui: $(VENV)/ready
 	@$(BIN)/python scripts/ui.py
+
+# docs/pictures, taken from what `make ui` shows; needs Debian's chromium.
+pictures: $(VENV)/ready
+	@$(BIN)/python scripts/screenshots.py
 
 # Fails where a bar of benchmarks/bars.py is missed: QUICK=1 takes half an hour, BENCHES="landing tick" are those alone.
 bench: $(VENV)/ready $(BENCH_VENV)/ready

@@ -74,8 +74,8 @@ Some are not, and now the pages have to tell you which ones, why, and what to do
      a fourth one: a shop's website. WayMore knows its history, block by block, and since then one event per change. Its
      tab "Checks" says what nobody can buy, because it lost its price.
  10. {url}/assets/notices/synced/gupshup/messages?view=partitions&partition=kapaskraft
-     a fifth one: an order's journey. A delivery has failed, so the customer is told on WhatsApp, once, a minute after
-     it was seen; what they tap becomes the courier's order. Group `notices` says of each other message why it waits.
+     a fifth one: an order's journey. A delivery has failed, so the customer was told on WhatsApp, once ("what went").
+     notices/planned/gupshup/messages says of every other message why it waits or does not go.
  11. {url}/automation
      sync_schedule is on. Put {broken}'s entry right in
      {settings}
@@ -153,7 +153,6 @@ def _shown(
         write_beside(beside_it.shops, folder, "shops")
         write_beside(beside_it.sites, folder, "sites")
         write_beside(beside_it.parcels, folder, "parcels")
-        _sync(90, "--merchant", *(merchant.id for merchant in beside_it.parcels.merchants))
         order_acts.awkward(beside_it.shops)
         shop_acts.awkward(beside_it.sites)
         others = beside_it.merchants
@@ -165,7 +164,10 @@ def _shown(
         print("Dagster starts, and the first tick with it ...", flush=True)
         dagster = _dagster_dev(folder, port)
         beside.append(dagster)
-        _first_tick(dagster, port)
+        wrong = _first_tick(dagster, port)
+        if wrong:
+            print(f"Dagster cannot load vs_st_pipeline.definitions: {wrong}", file=sys.stderr)
+            return 1
         if dagster.poll() is not None:
             said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
             print(f"Dagster has ended; the last of {folder / LOG}:\n{said[-2000:]}", file=sys.stderr)
@@ -230,7 +232,9 @@ def _webhooks(box: Sandbox, folder: Path, beside: list[subprocess.Popen[bytes]],
 
 
 def _parcels(box: Sandbox, folder: Path) -> None:
-    """Tell Eshopbox and Gupshup where to call, as a person does; then a delivery fails."""
+    """Tell Eshopbox and Gupshup where to call, as a person does; then a delivery fails, and the customer is told."""
+    everybody = ("--merchant", *(merchant.id for merchant in box.merchants))
+    _sync(90, *everybody)
     secret = (folder / "state" / "hook_secret").read_text(encoding="ascii")
     for system in ("eshopbox", "gupshup"):
         for merchant in box.merchants:
@@ -238,7 +242,12 @@ def _parcels(box: Sandbox, folder: Path) -> None:
             parcels_acts.paste(box, system, merchant.id, hook_url(os.environ["VS_ST_PUBLIC_URL"], system, token))
     box.eshopbox.control.set_switch("auto_webhooks", "on")
     box.gupshup.control.set_switch("auto_callbacks", "on")
-    box.eshopbox.control.advance(parcels_acts.ORDER, "failed_delivery", parcels_acts.BRAND, reason="Nobody at home")
+    failed = datetime.now(UTC) - timedelta(minutes=20)
+    box.eshopbox.control.advance(
+        parcels_acts.ORDER, "failed_delivery", parcels_acts.BRAND, reason="Nobody at home", at=failed
+    )
+    for minutes_ago in (18, 16):  # it is seen by the first, and told by the second
+        _sync(minutes_ago, *everybody)
 
 
 def _worker(folder: Path, merchant_ids: list[str]) -> subprocess.Popen[bytes]:
@@ -312,20 +321,29 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 WHERE = {"repositoryLocationName": "vs_st_pipeline.definitions", "repositoryName": "__repository__"}
 LAUNCH = "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename } }"
 SWITCH_ON = "mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }"
+LOADED = """{ workspaceOrError { ... on Workspace { locationEntries {
+  locationOrLoadError { ... on PythonError { message } }
+} } } }"""
 RUNS = "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"
 
 
-def _first_tick(dagster: subprocess.Popen[bytes], port: int) -> None:
-    """Sync everybody in one run, as the schedule does (all are due), wait for its end, and switch the schedule on."""
+def _first_tick(dagster: subprocess.Popen[bytes], port: int) -> str:
+    """Sync everybody in one run, as the schedule does (all are due), wait for its end, and switch the schedule on.
+
+    Returns why our code cannot be loaded, `""` where it can.
+    """
     tick = {
         "selector": {**WHERE, "jobName": TICK_JOB},
         "runConfigData": {"ops": {TICK_STEP: {"config": {"due_only": True, "routes": [one.name for one in ROUTES]}}}},
     }
     while dagster.poll() is None and "LaunchRunSuccess" not in _ask(port, LAUNCH, {"p": tick}):
+        if '"message"' in (said := _ask(port, LOADED)):
+            return said
         time.sleep(0.5)  # it does not answer yet
     while dagster.poll() is None and "SUCCESS" not in (ended := _ask(port, RUNS)) and "FAILURE" not in ended:
         time.sleep(0.5)
     _ask(port, SWITCH_ON, {"s": {**WHERE, "scheduleName": "sync_schedule"}})
+    return ""
 
 
 def _ask(port: int, query: str, variables: dict[str, Any] | None = None) -> str:

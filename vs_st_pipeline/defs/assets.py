@@ -34,6 +34,11 @@ from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP, group_name, step_name
 from vs_st_pipeline.defs.resources import Settings
 from vs_st_pipeline.pipeline.route import Route
 
+_WHOSE = (
+    "A partition is a merchant. One that is not in route `{route}` shows as missing; one that shows as failed says why "
+    "on the page of `fleet/health`."
+)
+
 
 def specs_of(route: Route) -> list[AssetSpec]:
     """Return what Dagster knows of a route's assets before they are made."""
@@ -41,7 +46,7 @@ def specs_of(route: Route) -> list[AssetSpec]:
         AssetSpec(
             asset.key.split("/"),
             deps=[AssetKey(dep.split("/")) for dep in asset.deps],
-            description=asset.description,
+            description=f"{asset.description}\n\n{_WHOSE.format(route=route.name)}",
             group_name=group_name(route, asset.key),
             skippable=True,
             kinds=set(asset.kinds),

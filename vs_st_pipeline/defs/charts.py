@@ -12,7 +12,9 @@ from itertools import accumulate, groupby
 from urllib.parse import quote
 
 SHORTEST = 1000  # number of characters from which on the UI hides markdown
-_WIDTH, _HIGH, _TOP = 432, 70, 16  # pixels; one line of text is above the area and one is below it
+# Pixels; text is above the area and below it. A page that is 1,280 wide has this much room for a value, no more.
+_WIDTH, _HIGH = 372, 70
+_LEGEND, _CHARACTER = 40, 7  # where the names of the series begin, and how wide a character is at most
 _COLOURS = ("43d", "c32", "e80", "285", "88a", "199", "b48")
 _AS_IT_IS = "=:/,;<>'"  # what an address in markdown may hold unescaped, which makes it three times shorter
 _BAR = 24  # number of characters of the longest bar
@@ -59,20 +61,29 @@ def _area(series: Mapping[str, Sequence[int]], hours: int, stacked: bool) -> str
     if stacked:
         columns = [tuple(accumulate(column)) for column in columns]
     highest, step = max([1, *(column[-1] for column in columns)]), _WIDTH / len(columns)
-    drawn = []
+    drawn, names, top = [], *_legend(list(series) if len(series) > 1 else [])
     for place in reversed(range(len(series))):  # the whole stack first, the lower layers drawn over it
-        path, at = f"M0,{_TOP + _HIGH}", 0
+        path, at = f"M0,{top + _HIGH}", 0
         for height, run in groupby(round(_HIGH * column[place] / highest) for column in columns):
             at += len(list(run))
-            path += f"V{_TOP + _HIGH - height}H{at * step:.0f}"
-        drawn.append(f"<path fill='#{_COLOURS[place % len(_COLOURS)]}' d='{path}V{_TOP + _HIGH}z'/>")
-    texts = [(0, _TOP + _HIGH + 12, f"-{hours} h", ""), (_WIDTH - 22, _TOP + _HIGH + 12, "now", "")]
-    texts += [(_WIDTH // 2 - 12, _TOP + _HIGH + 12, f"-{hours // 2} h", ""), (0, 11, str(highest), "")]
-    if len(series) > 1:
-        texts += [(60 + 74 * i, 11, name, f" fill='#{_COLOURS[i % len(_COLOURS)]}'") for i, name in enumerate(series)]
+            path += f"V{top + _HIGH - height}H{at * step:.0f}"
+        drawn.append(f"<path fill='#{_COLOURS[place % len(_COLOURS)]}' d='{path}V{top + _HIGH}z'/>")
+    texts = [(0, top + _HIGH + 12, f"-{hours} h", ""), (_WIDTH - 22, top + _HIGH + 12, "now", "")]
+    texts += [(_WIDTH // 2 - 12, top + _HIGH + 12, f"-{hours // 2} h", ""), (0, 11, str(highest), ""), *names]
     words = "".join(f"<text x='{x}' y='{y}'{colour}>{word}</text>" for x, y, word, colour in texts)
-    height = _TOP + _HIGH + 16
+    height = top + _HIGH + 16
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH}' height='{height}' font-size='11'>"
         f"<path fill='#fff' d='M0,0H{_WIDTH}V{height}H0z'/>{''.join(drawn)}{words}</svg>"
     )
+
+
+def _legend(names: Sequence[str]) -> tuple[list[tuple[int, int, str, str]], int]:
+    """Return the names of series as texts of their colors, in as many lines as they need, and the height of all."""
+    texts, x, y = [], _LEGEND, 11
+    for i, name in enumerate(names):
+        if x > _LEGEND and x + _CHARACTER * len(name) > _WIDTH:
+            x, y = _LEGEND, y + 13
+        texts.append((x, y, name, f" fill='#{_COLOURS[i % len(_COLOURS)]}'"))
+        x += _CHARACTER * len(name) + 10
+    return texts, y + 5

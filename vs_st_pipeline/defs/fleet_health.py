@@ -5,6 +5,8 @@ It has no partitions and no upstream assets: it is read from the merchants file 
 
 A tick logs it among its own events (`refreshed`), because a run of its own would cost seconds, and events that belong
 to no run are never deleted with one. Materializing the asset by hand does the same.
+
+It is long because words, tables, pictures and checks of one page are made of one look at the fleet.
 """
 
 # No `from __future__ import annotations`: Dagster looks at the function's annotations.
@@ -92,7 +94,8 @@ CHECKS = (FRESH, HEALTHY, WHOLE, UNDERSTOOD)
 @asset(
     key=KEY,
     group_name="fleet",
-    description="All merchants: which are in trouble, since when, why, and what to do. Every tick refreshes it.",
+    description="**Begin here.** All merchants and routes: who is in trouble, since when, why, and what to do; the "
+    "worst first. Every tick refreshes it. The tab *Checks* lists each kind of trouble with its merchants.",
     kinds={"python"},
     metadata=VERSION,
     check_specs=[check.spec() for check in CHECKS],
@@ -146,9 +149,7 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown["failed syncs by hour"] = MetadataValue.md(_errors(found))
     stands = _shown(found.worst_first)
     shown["merchants, the worst first"] = table(_rows(stands, found.at), _ON_THE_PAGE)
-    shown["good sync, refused and unknown contacts, calls of the last sync, changes in 24 h, hints that wait"] = table(
-        _numbers(stands, found), _NUMBERS
-    )
+    shown["in numbers"] = table(_numbers(stands, found), _NUMBERS)
     # Plain numbers are drawn over time, in the tab of plots.
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
     shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
@@ -183,10 +184,10 @@ def _to_do(bad: Sequence[MerchantHealth]) -> str:
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
-# Two tables with few columns, since a wide one would push what to do out of sight. A check's page has more room.
+# Few columns: a page 1,280 wide would cut a wider table. A check's page has more room.
 _COLUMNS = ("merchant", "state", "good sync", "why, what to do")
-_ON_THE_PAGE = ("merchant", "state", "why, what to do")
-_NUMBERS = ("merchant", "good sync", "refused", "unknown", "calls", "changes", "hints")
+_ON_THE_PAGE = ("who", "why, what to do")
+_NUMBERS = ("merchant", "good sync", "numbers")
 
 
 def _shown(stands: Sequence[MerchantHealth]) -> list[MerchantHealth]:
@@ -198,7 +199,8 @@ def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, 
     return [
         {
             "merchant": one.label,
-            "state": f"{one.in_words}, for {humanize(now - one.since)}" if one.since and one.says else one.in_words,
+            "state": _state(one, now),
+            "who": f"{one.label}: {_state(one, now)}",
             "good sync": _good_sync(one),
             "why, what to do": f"{one.says} → {one.do}" if one.says else "",
         }
@@ -206,12 +208,23 @@ def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, 
     ]
 
 
+def _state(one: MerchantHealth, now: datetime) -> str:
+    return f"{one.in_words}, for {humanize(now - one.since)}" if one.since and one.says else one.in_words
+
+
 def _numbers(stands: Iterable[MerchantHealth], found: Fleet) -> list[Mapping[str, Any]]:
     rows: list[Mapping[str, Any]] = []
     for one in stands:
         waiting = found.hints.get((one.merchant, one.route))
-        numbers = (one.rejects, one.unknown, one.calls, one.changes, waiting.hints if waiting else 0)
-        rows.append(dict(zip(_NUMBERS, (one.label, _good_sync(one), *numbers), strict=True)))
+        counts = {
+            "refused": one.rejects,
+            "of unknown outcome": one.unknown,
+            "changes in 24 h": one.changes,
+            "hints wait": waiting.hints if waiting else 0,
+            "calls by the last sync": one.calls,
+        }
+        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        rows.append({"merchant": one.label, "good sync": _good_sync(one), "numbers": said})
     return rows
 
 

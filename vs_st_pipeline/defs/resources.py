@@ -15,7 +15,7 @@ from vs_st_pipeline.platform.inbox.store import Inbox, inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings import environment
 from vs_st_pipeline.platform.settings.merchants import Merchant, MerchantsFile
-from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE, Warehouse
 from vs_st_pipeline.routes import faults_of
 
 TICK = timedelta(minutes=5)  # the interval at which merchants are looked at that are due as often as settings say
@@ -100,12 +100,14 @@ class Settings:
 
 
 def broken(file: MerchantsFile, route: Route) -> list[str]:
-    """Return the ids of the merchants whose entry is wrong, or their settings of this route.
+    """Return the ids of the merchants whose entry of this route is wrong, or their settings of it.
 
-    There is nothing to sync, but it has to be reported.
+    There is nothing to sync, but it has to be reported. An entry of which nobody knows what it means is shown under the
+    first route, so that it is shown once.
     """
     at_fault = [merchant.id for merchant in file.enabled if route.name in faults_of(merchant)]
-    return [*(bad.id for bad in file.bad if bad.id and file.get(bad.id) is None), *at_fault]
+    bad = [one for one in file.bad if route.name in (one.routes or (DEFAULT_ROUTE,))]
+    return [*(one.id for one in bad if one.id and file.get(one.id) is None), *at_fault]
 
 
 def due_now(file: MerchantsFile, route: Route) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from vs_st_pipeline.domain.hints import ORDER, Call
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline_tests.support.receiving import entry, write_settings
+from vs_st_pipeline_tests.support.story import MARISOL, TEST, TOBIAS, Story
 from vs_st_pipeline_tests.support.terminals import PAINT, Seen, seen
 
 LONG = "a-winery-with-the-longest-name-that-anybody-ever-gave-to-a-hill"
@@ -61,6 +62,23 @@ def test_merchants_are_a_table_with_states_in_color_and_below_what_to_do(environ
     assert "\x1b[31mbroken settings\x1b[0m" in found.painted
     assert below.startswith("    merchants.yaml, line ")
     assert PAINT.search(seen(120, "merchants", environ={**environ, "NO_COLOR": "1"}).painted) is None
+
+
+@pytest.mark.slow
+def test_what_is_stored_of_people_fits_too(story: Story) -> None:
+    story.shop.patch_customer(story.shop.customers(TEST)[0]["id"], firstName="Maria-Anunciada " * 12)
+    story.begin_synced()
+    known = {name: value for name, value in story.environment().items() if value is not None}
+    commands = [
+        ("plan", "--all"), ("sync", "--all", "--verbose"), ("why", "--merchant", TEST, MARISOL), ("merchants",),
+        ("history", "--merchant", TEST, MARISOL), ("reconcile", "--merchant", TEST), ("retry", "--merchant", TEST),
+        ("check", "--all"), ("forget", "--merchant", TEST, TOBIAS, "--yes"),
+    ]  # fmt: skip
+    for width in (60, 80, 120):
+        for words in commands:
+            found = seen(width, *words, environ=known)
+            told = [row for row in found.too_wide(width) if "\x1b" not in row]  # rich draws the bars of progress
+            assert (bool(found.rows), told) == (True, []), (width, words)
 
 
 @pytest.mark.slow

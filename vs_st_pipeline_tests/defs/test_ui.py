@@ -56,7 +56,7 @@ def test_the_page_opens_on_a_fleet_whose_troubles_are_told(tmp_path: Path) -> No
         (shown,) = page["assetMaterializations"]
         (short,) = (entry["text"] for entry in shown["metadataEntries"] if entry["label"] == "in short")
         assert short == (
-            "46 of 55 fine; 1 broken settings: ember-lane; 3 failing: foxglove-hill (auth), lark-meadow (auth), "
+            "48 of 57 fine; 1 broken settings: ember-lane; 3 failing: foxglove-hill (auth), lark-meadow (auth), "
             "silver-creek (unsafe); 1 late: stony-ridge (try_later); 1 retrying: rivers-edge (bad_answer); "
             "3 partial: quail-run, hillside, orders, glow-skin, consumers; 1 off"
         )

@@ -4,9 +4,11 @@ A file is kept as the SQL that makes it anew, packed: a DuckDB file is 8 MB for 
 its SQL packs to 10; and SQL can be read and compared. What a loaded file cannot show is DuckDB's own storage format: of
 that, `platform/warehouse/files_of_before/` keeps two files as they were.
 
-Each was made by the program of the commit that its name begins with, from the sandbox's people (made up, all of them),
-but for the inbox and the accounts' files: those have the tables of that commit, and rows of every table that were
-written by hand. To keep one more before a schema changes: `python -m vs_st_pipeline_tests.old_files FILE COMMIT-NAME`.
+Each was made by the program of the commit that its name begins with, from the sandbox's people (made up, all of them).
+But for those of `COMMIT-contacts`, tables that were empty then got two rows by hand, so that every table has some; and
+so did all tables of the inbox and of an account's file, which were made by that commit's SQL.
+
+To keep one more before a schema changes: `python -m vs_st_pipeline_tests.old_files FILE COMMIT-NAME`.
 """
 
 from __future__ import annotations

@@ -179,7 +179,9 @@ class TestAtFault:
         assert story.run("check", "--merchant", TEST).exit_code != 0
         story.settings({TEST: {SHOP.name: {}}, OTHER: {"paused": ["toy"]}})
         doubts = {
-            (row["merchant"], row["route"]): [one for one in row["doubts"] if "`paused` names a route" in one]
+            (row["merchant"], row["route"]): [
+                one for one in row["doubts"] if "paused: this merchant does not have this route" in one
+            ]
             for row in story.run("check", "--all", "--json").json["merchants"]
         }
         assert {key: len(found) for key, found in doubts.items()} == {CONTACTS: 0, TOY: 0, (OTHER, "contacts"): 1}

@@ -27,7 +27,7 @@ TOKEN_URL = "https://auth.myeshopbox.com/api/v1/generateToken"
 _SHORTEST: Final = timedelta(minutes=1)
 _EVERY: Final = "0s for every sync, or a duration of 1m or more, such as 5m"
 _SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_A_SLUG: Final = "the workspace's slug, without blanks, such as kapaskraft: the first part of its own address"
+_A_SLUG: Final = "the workspace's slug without blanks, the first part of its own address, such as kapaskraft"
 
 
 def _every(node: Node, reading: Reading) -> timedelta:

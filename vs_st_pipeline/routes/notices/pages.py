@@ -94,7 +94,7 @@ _WAITS: Final = _view(
        order by row_number() over (partition by reason order by notice_id), reason limit ?"""
 )
 _WENT: Final = _view(
-    """select order_number, status, state, code, settled_by, claimed_at,
+    """select order_number as "order", status, state, code, strftime(claimed_at, '%Y-%m-%d %H:%M') as sent_utc,
            destination as phone from synced.notices
        where claimed_at is not null order by claimed_at desc limit ?"""
 )

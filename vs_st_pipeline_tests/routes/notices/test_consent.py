@@ -102,3 +102,8 @@ def test_who_opted_out_of_another_number_is_out_of_this_one_too() -> None:
     rows = [Row(Source.STOP_WORD, OUT, AT, number="+919810000001")]
     assert is_out(rows)
     assert not is_out([*rows, Row(Source.START_WORD, IN, AT + SECOND, number="+919810000001")])
+
+
+def test_what_is_stored_with_a_claim_has_its_evidence_as_an_object() -> None:
+    row = Row(Source.GUPSHUP_EVENT, IN, AT, evidence='{"event": "opted-in"}')
+    assert row.as_json("+919810000111", "client:kk")["evidence"] == {"event": "opted-in"}
