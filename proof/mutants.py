@@ -197,14 +197,12 @@ def _says(row: ast.AST) -> list[str]:
 
 
 def _label(node: ast.AST) -> str:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Attribute) and _CONSTANT.fullmatch(inner.attr):
-            return inner.attr
-        if isinstance(inner, ast.Constant) and isinstance(inner.value, (str, int)):
-            if isinstance(node, ast.Call) and isinstance(inner.value, int):
-                continue  # a rule's number says less than its reason
-            return str(inner.value)[:40]
-    return _text(node)
+    """Return the word that tells a row from others: of an enum or a text, else a constant's name."""
+    inner = list(ast.walk(node))
+    words = [one.attr for one in inner if isinstance(one, ast.Attribute) and _is_leaf(one)]
+    words = words or [one.value for one in inner if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    words = words or [one.id for one in inner if isinstance(one, ast.Name) and _is_leaf(one)]
+    return words[0][:40] if words else _text(node)
 
 
 def _text(node: ast.AST) -> str:

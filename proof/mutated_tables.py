@@ -98,7 +98,11 @@ TABLES = (
         "vs_st_pipeline/routes/notices/phones.py",
         ("MADE_UP", "MOBILE", "read", "_plain"),
         ("routes/notices/test_phones.py",),
-        equivalent={"read(): never written is None": "phonenumbers reads no None either"},
+        equivalent={
+            "read(): without number.extension": "what is written has no sign of an extension",
+            "read(): without raw is None": "no text is missing too",
+            "read(): never written is None": "phonenumbers reads no None either",
+        },
     ),
     Table(
         "notices: quiet hours",
@@ -183,13 +187,17 @@ TABLES = (
     Table(
         "notices: answers to a reply (8.5)",
         "vs_st_pipeline/routes/notices/answering.py",
-        ("HOLDS", "wanted", "WITHIN", "FRESH", "PER_PHONE"),
+        ("HOLDS", "enough", "_enough", "wanted", "WITHIN", "FRESH", "PER_PHONE"),
         (
             "routes/notices/test_unexpected.py::test_what_holds_an_answer",
             "routes/notices/test_unexpected.py::test_the_first_that_holds_an_answer_is_said",
             "routes/notices/test_unexpected.py::test_what_is_answered_goes_by_the_rule_of_the_account",
         ),
         ordered=("HOLDS",),
+        equivalent={
+            "HOLDS ANSWERED_BEFORE: after the next one": "`enough` says one of the limits alone",
+            "HOLDS KIND_LIMIT: after the next one": "`enough` says one of the limits alone",
+        },
     ),
     Table(
         "notices: whose sender may be somebody else (8.5)",
@@ -261,7 +269,7 @@ TABLES = (
         "orders: answers to a write (6.3)",
         "vs_st_pipeline/connectors/vinoshipper/order_answers.py",
         ("REFUSALS", "DROPPABLE", "_FIELDS", "_TEXTS", "of_answer", "of_error", "_of_refusal", "_type_of"),
-        ("connectors/vinoshipper/test_order_answers.py",),
+        ("connectors/vinoshipper/test_order_answers.py", "connectors/vinoshipper/test_order_desk.py"),
     ),
     Table(
         "consumers: rules of 7",
@@ -342,12 +350,13 @@ TABLES = (
         "vs_st_pipeline/domain/eligibility.py",
         ("ineligible_reason", "age_of", "notes"),
         ("domain/test_eligibility.py",),
+        equivalent={"age_of(): without if copy.known or copy.unread": "a copy that says nothing is neither"},
     ),
     Table(
         "contacts: birth dates",
         "vs_st_pipeline/domain/birth.py",
         ("LEGAL_AGE", "OLDEST", "read_birth", "says_a_birth", "is_under", "is_doubtful", "age_on", "last_birth_date"),
-        ("domain/test_birth.py",),
+        ("domain/test_birth.py", "domain/test_eligibility.py"),
     ),
     Table(
         "contacts: write or leave a field",
@@ -360,6 +369,11 @@ TABLES = (
         "vs_st_pipeline/domain/matching.py",
         ("link", "choose", "_rank", "carried_id"),
         ("domain/test_matching.py",),
+        equivalent={
+            "link(): without customer_id is not None": "no customer has the id None",
+            "link(): always phone": "nobody stands under no phone",
+            "carried_id(): never _CUSTOMER_ID.fullmatch(digits)": "digits alone are a number as well; it is faster",
+        },
     ),
     Table(
         "contacts: error codes",

@@ -115,3 +115,18 @@ def test_nobody_is_older_before_his_birthday(born: date, years: int) -> None:
     day = date(born.year + years, born.month, min(born.day, 28))
     assert years - 1 <= age_on(born, day) <= years
     assert age_on(born, day.replace(day=1)) <= age_on(born, day)
+
+
+@pytest.mark.parametrize(
+    ("value", "born"),
+    [
+        ({"text": "17 April 1984"}, UNREAD),
+        ({"year": 0, "month": None, "day": "", "text": "17 April 1984"}, UNREAD),
+        ({"year": 0, "month": 0, "day": 0, "text": None}, NOT_GIVEN),
+        ({"year": 1984, "month": 4, "day": 17, "text": "17 April 1984"}, Birth(day=date(1984, 4, 17))),
+        (1984, UNREAD),
+    ],
+)
+def test_what_stands_under_other_keys_may_be_a_date(value: object, born: Birth) -> None:
+    found = read_birth(value, date(2026, 5, 20))
+    assert (found.day, found.unread) == (born.day, born.unread)

@@ -26,11 +26,22 @@ def change(old: str, new: str, *, policy: str = "mirror") -> Change:
         ("a value is cleared", "customer.city", "Napa", "", "Napa", False, True),
         ("details of an older order go", "newest_order.shipped_at", "01/02/2026", "", "01/02/2026", True, False),
         ("something typed there is cleared", "customer.city", "typed", "", "", False, False),
+        ("what comes is no number", "customer.order_count", "7", "many", None, False, False),
+        ("what stands there is no finite number", "customer.order_count", "NaN", "3", None, False, False),
         ("a value changes", "customer.city", "Napa", "Sonoma", "Napa", False, False),
     ],
 )
 def test_loss(case: str, source: str, old: str, new: str, accepted: str | None, newer: bool, expected: bool) -> None:
     assert is_loss(change(old, new), source, accepted, has_newer_order=newer) is expected, case
+
+
+def test_a_field_that_is_only_filled_loses_nothing() -> None:
+    assert not is_loss(change("Napa", "", policy="fill"), "customer.city", "Napa", has_newer_order=False)
+
+
+def test_what_is_not_known_to_stand_there_is_not_lost() -> None:
+    unknown = Change("Field", "field", "custom", "mirror", None, "")
+    assert not is_loss(unknown, "customer.city", None, has_newer_order=False)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +54,7 @@ def test_loss(case: str, source: str, old: str, new: str, accepted: str | None, 
         (100, 31, {}, {}, True),
         (10, 0, {"customers": 100}, {"customers": 80}, False),
         (10, 0, {"customers": 100}, {"customers": 79}, True),
+        (10, 0, {"customers": 10_000}, {"customers": 7_999}, True),
         (10, 0, {"contacts": 5}, {"contacts": 0}, True),
         (10, 0, {"contacts": 5}, {}, False),
         (0, 0, {}, {"customers": 5}, False),

@@ -118,3 +118,10 @@ def test_c5_and_ruling_3_who_is_of_age(
     age = age_of(own, copies, status, TODAY)
     assert ineligible_reason(None, False, "newest_order", age, evidence) == reason
     assert notes(False, age) == noted
+
+
+def test_a_year_alone_in_an_order_leaves_the_age_open() -> None:
+    today = date(2026, 5, 20)
+    assert age_of(Birth(), [Birth(year=2005)], None, today).unread
+    assert not age_of(Birth(), [Birth(year=2004)], None, today).unread
+    assert age_of(Birth(), [Birth(year=2006)], None, today).under

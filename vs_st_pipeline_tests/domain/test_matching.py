@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from vs_st_pipeline.domain.matching import Candidate, ContactIdentity, Link, choose, link
+from vs_st_pipeline.domain.matching import Candidate, ContactIdentity, Link, carried_id, choose, link
 
 linked_by = partial(link, id_field="VScustomerID")
 
@@ -51,6 +51,18 @@ def test_linked(phone: str | None, carried: str | None, candidates: tuple[int, .
 )
 def test_not_linked(phone: str | None, carried: str | None) -> None:
     assert linked_by([ContactIdentity("c1", phone, carried)], CUSTOMERS, BY_PHONE) == {}
+
+
+def test_what_we_wrote_there_beats_what_somebody_has_made_of_it() -> None:
+    links = linked_by([ContactIdentity("c1", "4155550199", "700101")], CUSTOMERS, BY_PHONE, {"c1": 700102})
+    assert links == {"c1": Link("c1", (700102,), "VScustomerID")}
+
+
+@pytest.mark.parametrize(
+    ("text", "carried"), [("1e17", 10**17), ("9" * 18, 10**18 - 1), ("1e18", None), ("1" * 19, None), (None, None)]
+)
+def test_an_id_has_eighteen_digits_at_most(text: str | None, carried: int | None) -> None:
+    assert carried_id(text) == carried
 
 
 def test_two_contacts_may_stand_for_one_customer() -> None:

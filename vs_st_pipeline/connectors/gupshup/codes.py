@@ -99,8 +99,6 @@ UNKNOWN: Final = Code(_FAILED, known=False)
 
 def code_of(value: object) -> str | None:
     """Return a code as text; None where there is none, or no plain number (it might hold anything)."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
     text = str(value).strip()
     return text if text.isascii() and text.isdigit() and len(text) <= 9 else None
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import ast
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from vs_st_pipeline import sandbox
-from vs_st_pipeline.connectors.simpletexting.error_codes import CATALOGUE, NEXT_STEPS, NO_CODE, describe_code
+from vs_st_pipeline.connectors.simpletexting.error_codes import (
+    CATALOGUE,
+    NEXT_STEPS,
+    NO_CODE,
+    Then,
+    describe_code,
+)
 from vs_st_pipeline.pipeline.checks import measure
 from vs_st_pipeline.pipeline.metrics import Metric
 from vs_st_pipeline.platform.run import Run
@@ -147,3 +154,7 @@ def measured(run: Run, name: str) -> Metric:
     """What a data-quality check finds of the test winery."""
     [found] = measure(run, [check for check in checks.CHECKS if check.name == name]).values()
     return found
+
+
+def test_each_word_for_what_is_done_next_is_explained() -> None:
+    assert set(NEXT_STEPS) == set(get_args(Then))

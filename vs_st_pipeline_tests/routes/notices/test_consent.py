@@ -34,6 +34,10 @@ def test_only_three_words_bring_a_phone_back(source: Source, later: timedelta, s
     assert is_out([GONE, Row(source, IN, AT + later)]) == still_out
 
 
+def test_what_voids_a_yes_brings_nobody_back() -> None:
+    assert is_out([GONE, Row(Source.OPERATOR, VOID, AT + MINUTE)])
+
+
 @pytest.mark.parametrize(
     "source", [Source.STOP_WORD, Source.CODE_1012, Source.GUPSHUP_EVENT, Source.GUPSHUP_LIST, Source.OPERATOR]
 )
@@ -89,6 +93,9 @@ def test_who_opted_in_to_another_number_has_not_opted_in_to_this_one(source: Sou
     row = Row(source, IN, AT, number="+919810000001")
     assert proof([row], [], ALL, "client", "+919810000002") is None
     assert proof([row], [], ALL, "client", "+919810000001") == row
+    assert proof([row], [], ALL, "client") == row, "which number this one is, is not known"
+    of_none = Row(source, IN, AT)
+    assert proof([of_none], [], ALL, "client", "+919810000001") == of_none
 
 
 def test_who_opted_out_of_another_number_is_out_of_this_one_too() -> None:

@@ -93,7 +93,7 @@ def test_a_merchants_words_count_beside_the_houses() -> None:
         ("version: 1\nactions:\n  a: {code: ACTF002, days: 8}\nrules: []", "line 3: days: expected 1 to 7"),
         ("version: 1\nactions:\n  a: {code: ACTF002, days: 0}\nrules: []", "line 3: days: expected 1 to 7"),
         ("version: 1\nactions:\n  a: {code: ACTF001, days: 1}\nrules: []", "line 3: days"),
-        ("{base}  - {text: [x]}", "line 8: `action` is missing"),
+        ("{base}  - {text: [x]}", "line 8: rules: `action` is missing"),
         ("{base}  - {date: false, action: day}", "line 8: date: expected true"),
         (
             "{base}  - {button: [x], action: cancle}",

@@ -123,6 +123,13 @@ def test_a_pause_by_code_comes_before_what_the_list_says_of_it() -> None:
     assert refused(_Fault("paused"), status="DISABLED") == Wait.TEMPLATE_PAUSED
 
 
+def test_of_two_things_that_are_the_matter_the_list_is_told_before_a_code() -> None:
+    paused, disabled, for_good = _Fault("paused"), _Fault("disabled"), _Fault("refused", form=form_of(WANTED))
+    assert fit(replace(GOOD, status="PAUSED"), WANTED, settings(), [paused]).detail == "it is paused"
+    assert fit(replace(GOOD, status="DISABLED"), WANTED, settings(), [disabled]).detail == "it is disabled"
+    assert fit(GOOD, WANTED, settings(), [for_good, disabled]).detail.endswith("it is disabled")
+
+
 def test_a_button_with_another_placeholder_comes_before_the_category() -> None:
     button = {"type": "URL", "text": "Track", "url": "x/{{3}}"}
     assert judge(buttons=[*BUTTONS, button], category="AUTHENTICATION").fault == Wait.TEMPLATE_PARAMS

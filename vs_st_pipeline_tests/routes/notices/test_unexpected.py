@@ -44,12 +44,19 @@ def _answered(settings: NoticesSettings, account: GupshupAccount) -> set[str]:
         (ACCOUNT, Unexpected(), set()),
         (ACCOUNT, Unexpected(enabled=False, text="x"), set()),
         (ACCOUNT, SORRY, SIX),
+        (ACCOUNT, Unexpected(enabled=True, template=TemplateSettings(id="t1")), SIX),
+        (ACCOUNT, Unexpected(enabled=True), set()),
     ],
 )
 def test_what_is_answered_goes_by_the_rule_of_the_account(
     account: GupshupAccount, own: Unexpected, kinds: set[str]
 ) -> None:
     assert _answered(NoticesSettings(countries=("IN",), unexpected=own), account) == kinds
+
+
+def test_a_clients_own_words_are_what_is_answered() -> None:
+    found = wanted(NoticesSettings(countries=("IN",), unexpected=SORRY), ACCOUNT, ReplyOutcome.MEDIA)
+    assert found == Said(text=SORRY.text)
 
 
 def test_standard_texts_are_six_and_fit_a_message() -> None:
