@@ -12,29 +12,20 @@ from vs_st_pipeline.platform.settings.forms import (
     Choice,
     Duration,
     Form,
+    Interval,
     Rate,
     Reading,
     SecretValue,
     Text,
     TimeZone,
-    read_interval,
 )
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.settings.yaml_source import Node
 
 URL = "https://wms.eshopbox.com"
 TOKEN_URL = "https://auth.myeshopbox.com/api/v1/generateToken"
-_SHORTEST: Final = timedelta(minutes=1)
-_EVERY: Final = "0s for every sync, or a duration of 1m or more, such as 5m"
 _SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _A_SLUG: Final = "the workspace's slug without blanks, the first part of its own address, such as kapaskraft"
-
-
-def _every(node: Node, reading: Reading) -> timedelta:
-    found = read_interval(node)
-    if timedelta(0) < found < _SHORTEST:
-        raise node.problem(f"too short, since nobody is synced more often than once a minute; write {_EVERY}")
-    return found
 
 
 def _slug(node: Node, reading: Reading) -> str:
@@ -42,9 +33,6 @@ def _slug(node: Node, reading: Reading) -> str:
     if not _SLUG.fullmatch(written):
         raise node.problem(f"expected {_A_SLUG}")
     return written
-
-
-Every = Annotated[timedelta, Form(_every, _EVERY)]
 
 
 class Refresh(SettingsModel):
@@ -55,9 +43,9 @@ class Refresh(SettingsModel):
             Zero means in every sync.
     """
 
-    orders: Every = timedelta(minutes=5)
-    open_orders: Every = timedelta(hours=1)
-    reconcile: Every = timedelta(hours=24)
+    orders: Interval = timedelta(minutes=5)
+    open_orders: Interval = timedelta(hours=1)
+    reconcile: Interval = timedelta(hours=24)
 
 
 class EshopboxSettings(SettingsModel):

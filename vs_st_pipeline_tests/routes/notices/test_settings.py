@@ -236,7 +236,6 @@ def test_a_bad_house_account_spoils_only_those_who_use_it(read: Read, rest: str,
 NOTICES = "    notices:"
 BAD_WORKSPACES = [
     ("workspace: kapaskraft,", "workspace: kapas kraft,", "workspace: expected the workspace's slug without blanks"),
-    ("workspace: kapaskraft,", "workspace: kapaskraft, refresh: {orders: 1s},", "orders: too short"),
     (
         NOTICES,
         "    webhooks: {eshopbox: {header: x-api-key}}\n    notices:",
