@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
-from vs_st_pipeline.domain.birth import NOT_GIVEN, UNREAD, Birth
+from vs_st_pipeline.domain.birth import NOT_GIVEN, UNREAD, Birth, is_doubtful
 from vs_st_pipeline.domain.eligibility import age_of, ineligible_reason, notes
 from vs_st_pipeline.domain.plan import HELD_REASONS
 
@@ -125,3 +125,5 @@ def test_a_year_alone_in_an_order_leaves_the_age_open() -> None:
     assert age_of(Birth(), [Birth(year=2005)], None, today).unread
     assert not age_of(Birth(), [Birth(year=2004)], None, today).unread
     assert age_of(Birth(), [Birth(year=2006)], None, today).under
+    assert not is_doubtful(Birth(day=date(2005, 1, 1), year=2005), today)
+    assert not is_doubtful(NOT_GIVEN, today)

@@ -50,6 +50,7 @@ def test_a_phone_is_read_as_e164(raw: str, country: str, number: str) -> None:
         ("98100*0001", "IN", Wait.PHONE_INVALID),
         ("981000000l", "IN", Wait.PHONE_INVALID),
         ("9810000001 ext 5", "IN", Wait.PHONE_INVALID),
+        ("(415) 555-COLD", "US", Wait.PHONE_INVALID),  # letters could be dialed, and are a word all the same
         ("98100#00001", "IN", Wait.PHONE_INVALID),
         ("9810000001", None, Wait.PHONE_INVALID),  # nobody knows what it means
         ("+91 11 2345 6789", "IN", Wait.PHONE_NOT_MOBILE),
