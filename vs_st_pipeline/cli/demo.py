@@ -87,8 +87,8 @@ def demo(name: str | None, verbose: bool) -> None:
             worlds += [stage.StandIns(next_show.scenario) for _, next_show in shown[number + 1 : number + 2]]
             _Play(route, show, worlds[number], [pipe for world in worlds for pipe in world.pipes], verbose).play()
             worlds[number].stop()
-    say("", f"That took {time.monotonic() - began:.0f} s. The stand-ins are stopped, and their data is gone.")
-    say("`vs-st demo --verbose` shows every command. `make ui` opens fifty wineries in Dagster.")
+    took = f"That took {time.monotonic() - began:.0f} s."
+    say("", f"{took} `vs-st demo --verbose` shows every command; `make ui` opens fifty wineries.")
 
 
 def _close(worlds: list[stage.StandIns]) -> None:

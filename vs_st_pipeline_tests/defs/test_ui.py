@@ -41,6 +41,7 @@ def test_fifty_wineries_are_there_and_each_story_has_its_winery() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # fifty wineries, twice, and a Dagster
 def test_the_page_opens_on_a_fleet_whose_troubles_are_told(tmp_path: Path) -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

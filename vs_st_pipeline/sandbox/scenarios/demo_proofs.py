@@ -56,7 +56,7 @@ def _audience(box: Sandbox) -> tuple[str, list[str]]:
     written = [(one["merchant"], one["what"], one["id"], one["to"]) for one in control.messages()]
     records = sum(len(control.all(kind, shop)) for shop in shops for kind in KINDS)
     mails = _number(len(written), "mail")
-    said = f"WayMore's books: {records} records, {len(events)} events, {mails} by its automations; none twice."
+    said = f"WayMore: {records} records, {len(events)} events, {mails}; none twice."
     return said, _repeated(written, "an automation wrote")
 
 

@@ -42,9 +42,9 @@ def day(box: Sandbox) -> list[str]:
     box.waymore.control.tell(SHOP, withdrawn=[address_of(leaver["email"])])
     shop.drop(SHOP)
     return [
-        f"{NEWCOMER['first_name']} signs up for the newsletter, and wishes for a wine.",
-        f"{buyer['first_name']} buys what lay in the cart, and the last Pinot is gone.",
-        f"{leaver['first_name']} leaves the newsletter.",
+        f"{NEWCOMER['first_name']} signs up for the newsletter.",
+        f"{buyer['first_name']} buys what lay in the cart.",
+        f"{leaver['first_name']} opts out.",
     ]
 
 
