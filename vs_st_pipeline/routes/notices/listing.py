@@ -132,8 +132,12 @@ def is_of_app(store: AccountStore) -> bool:
 
 
 def take_as_it_is(store: AccountStore, now: datetime) -> None:
-    """Have the next list of templates taken though it has none of those that are known; until then nothing is sent."""
+    """Have the next list of templates taken though it has none of those that are known; until then nothing is sent.
+
+    The next sync asks for it, however lately one was turned down: a person waits for it.
+    """
     with store.write() as db:
+        db.execute("delete from facts where name = ?", [TEMPLATES_TRIED])
         db.execute("insert or replace into facts values (?, '', ?)", [TEMPLATES_APP, now.isoformat()])
 
 
