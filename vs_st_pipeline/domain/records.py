@@ -122,6 +122,8 @@ def _bad(kind: RecordKind, what: str) -> BadRecord:
 
 def id_text(value: object) -> str | None:
     """Return an id as text, however it is written: `700103`, `"700103"`, `700103.0`; None where it is not an id."""
+    if value.__class__ is str:  # nearly all are, and this is asked for a dozen values of each record
+        return value.strip() or None
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, Decimal):

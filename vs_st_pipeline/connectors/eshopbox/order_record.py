@@ -125,7 +125,7 @@ def first(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
     """Return the value of the first of these keys that is given; None: none is."""
     for key in keys:
         value = row.get(key)
-        if value is not None and (value.__class__ is not str or is_given(value)):
+        if value is not None and (value.__class__ is not str or value.strip()):
             return value
     return None
 

@@ -23,6 +23,7 @@ MADE_UP: Final = frozenset({"1234567890", "0123456789", "9876543210"})
 
 MOBILE: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _DIGITS = re.compile(r"\D")
+_WRITTEN = re.compile(r"[0-9 +().\-/\t\r\n]*")
 _HIDDEN = "•"
 
 
@@ -74,6 +75,8 @@ def _plain(raw: str) -> str | None:
 
     A letter or a `*` is a mask or a word; so is any other sign, and what is guessed from it could be somebody else.
     """
+    if raw.isascii():
+        return raw if _WRITTEN.fullmatch(raw) else None
     kept = []
     for sign in raw:
         kind = unicodedata.category(sign)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-_WEAK: Final = frozenset({"tracking", "line", "return_number"})
+_WEAK: Final = ("tracking:", "line:", "return_number:")
 """Kinds of names that lead to a unit only where nothing better tells it from another one."""
 
 
@@ -56,4 +56,4 @@ def kind_of(unit_key: str) -> str:
 
 
 def _is_weak(name: str) -> bool:
-    return kind_of(name) in _WEAK
+    return name.startswith(_WEAK)
