@@ -12,7 +12,7 @@ import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -124,6 +124,10 @@ class SettingsModel(BaseModel):
     def doubts(self) -> Sequence[str]:
         """Return sentences about what is right but may not be intended."""
         return ()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return these settings: nobody changes them, and pydantic copies a default that holds a dict for each use."""
+        return self
 
     @model_validator(mode="before")
     @classmethod
