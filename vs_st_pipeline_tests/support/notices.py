@@ -63,6 +63,8 @@ ALWAYS = {"orders": "0s", "open_orders": "0s", "reconcile": "24h"}
 CALLS_ENDED = {"sent", "failed", "dropped"}
 QUIET_COMMANDS = ("plan", "why", "notices")
 """Commands that show an operator what a message says, and to whom."""
+WENT = {"sending", "unknown", "accepted", "enqueued", "sent", "delivered", "read"}
+"""States of a message that Gupshup has taken, for all that is known."""
 
 
 @dataclass
@@ -482,7 +484,7 @@ class Scene:
         return found + [f"a leak of {one}" for one in self.leaks()]
 
     def _not_booked(self) -> Iterator[str]:
-        """Messages that are in no ledger; one whose answer was lost stands as unknown, by its phone."""
+        """Messages that are in no ledger; one whose answer was lost stands there without its id, by its phone."""
         accounts = {sender_of(one.id).id for one in self.box.merchants}
         ids, open_ones = set(), Counter[str]()
         for merchant in self.box.merchants:
@@ -490,7 +492,7 @@ class Scene:
                 continue
             for row in self.rows("select * from synced.notices", merchant=merchant.id):
                 ids |= {row["message_id"], *self._ids_of_tries(row)}
-                if row["message_id"] is None and row["state"] in ("unknown", "sending"):
+                if went_without_id(row):
                     open_ones[str(row["destination"]).removeprefix("+")] += 1
         for account in sorted(accounts):
             for one in self.sends(account):
@@ -554,6 +556,11 @@ class Scene:
         for path in sorted(self.data.rglob("*")):
             if path.is_file():
                 yield path
+
+
+def went_without_id(notice: Record) -> bool:
+    """Return whether a message went of which nobody ever told an id: its answer was lost, and a reply may name it."""
+    return notice["message_id"] is None and notice["state"] in WENT
 
 
 def number_of(order: Record | str) -> str:

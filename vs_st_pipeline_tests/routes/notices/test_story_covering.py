@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline_tests.support.notices import Scene
+from vs_st_pipeline_tests.support.notices import Scene, went_without_id
 from vs_st_pipeline_tests.support.notices_worlds import NOTHING_GOES, WORLDS, covering, every_value, meet, values_of
 
 ALONE = [
@@ -25,6 +25,22 @@ def test_r50_every_value_is_in_a_world_and_there_are_no_more_than_eight() -> Non
 @pytest.mark.parametrize("number", range(WORLDS))
 def test_r50_a_world_is_lived_with(notices_scene: Scene, number: int) -> None:
     assert meet(notices_scene, *covering()[number]) == []
+
+
+@pytest.mark.parametrize(
+    ("id", "state", "went"),
+    [
+        (None, "unknown", True),
+        (None, "sending", True),
+        (None, "delivered", True),  # by a tap that names the notice, after an answer without an id
+        ("m-1", "delivered", False),
+        (None, "waiting", False),
+        (None, "dropped", False),
+        (None, "rejected", False),
+    ],
+)
+def test_a_message_whose_answer_was_lost_is_booked_without_its_id(id: str | None, state: str, went: bool) -> None:
+    assert went_without_id({"message_id": id, "state": state}) == went
 
 
 @pytest.mark.slow
