@@ -33,6 +33,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 PAGE: Final = 100
 OVERLAP: Final = timedelta(days=2)  # before the newest order of the last walk
 RECONCILED: Final = timedelta(days=14)
+GONE_FOR: Final = timedelta(hours=1)  # then an order that answered 404 and is listed still is asked for again
 CHANGED: Final = "changed"
 _CALL: Final = "list_orders"
 _MOST_PAGES: Final = 10_000
@@ -194,10 +195,11 @@ class _Walk:
         dates = [row.placed_at for row in rows if row.placed_at is not None and row.placed_at <= self._began + OVERLAP]
         self.found.newest = max([*dates, *([self.found.newest] if self.found.newest else [])], default=None)
         with db.batch({"id": sorted(by_number)}) as batch:
-            known: dict[str, tuple[str | None, datetime | None]] = {
+            known: dict[str, tuple[str | None, datetime | None, datetime | None]] = {
                 row[0]: row[1:]
                 for row in db.rows(
-                    f"select parcel_id, row_sha, read_at from {KNOWN} where parcel_id in (select id from {batch})"
+                    f"""select parcel_id, row_sha, read_at, gone_at from {KNOWN}
+                        where parcel_id in (select id from {batch})"""
                 )
             }
         now, since = self._run.now(), self._since
@@ -207,8 +209,9 @@ class _Walk:
             if number not in known and (row.placed_at is None or row.placed_at >= since)
         }
         changed = [
-            number for number, (sha, read_at) in known.items()
-            if sha != by_number[number].sha and (sha is not None or read_at is None)
+            number for number, (sha, read_at, gone_at) in known.items()
+            if (sha != by_number[number].sha and (sha is not None or read_at is None))
+            or (gone_at is not None and not timedelta(0) <= now - gone_at < GONE_FOR)
         ]  # fmt: skip
         if new:
             hear_of(db, new, NEW, now)
@@ -216,8 +219,11 @@ class _Walk:
             hear_of(db, dict.fromkeys(changed), CHANGED, now)
         with db.batch({"id": list(by_number), "sha": [row.sha for row in by_number.values()]}) as batch:
             db.execute(
-                f"""update {KNOWN} as k set row_sha = b.sha, gone_at = null from {batch} as b
-                    where k.parcel_id = b.id and (k.row_sha is distinct from b.sha or k.gone_at is not null)"""
+                f"""update {KNOWN} as k set row_sha = b.sha,
+                        gone_at = case when list_contains($changed::varchar[], b.id) then null else k.gone_at end
+                    from {batch} as b
+                    where k.parcel_id = b.id and (k.row_sha is distinct from b.sha or k.gone_at is not null)""",
+                {"changed": changed},
             )
 
 

@@ -124,6 +124,7 @@ class _Reader:
         self.found = OrdersRead()
         self._waits: list[Read] = []
         self._gone: list[str] = []
+        self._late: dict[str, PipelineError] = {}  # listed, and not there when they are asked for
         self._stored_at = time.monotonic()
         self._tried: set[str] = set()
         self._failed: dict[str, PipelineError] = {}
@@ -166,6 +167,7 @@ class _Reader:
                 self._ask_a_known_one(failed)
         finally:
             self._store()
+        failed |= self._late
         if failed:
             self.found.unreadable |= failed.keys()
             with self._run.open() as db, db.transaction():
@@ -179,7 +181,12 @@ class _Reader:
         except Refused as error:
             if error.http_status not in NOT_THERE:
                 raise
-            self._gone.append(number)
+            with self._run.open() as db:
+                is_late = stored.is_listed_and_unread(db, number)
+            if is_late:  # the list is ahead of it: it is asked for again, with growing gaps (R40)
+                self._late[number] = error
+            else:
+                self._gone.append(number)
             return
         own = id_text(body.get("customerOrderNumber")) if isinstance(body, Mapping) else None
         if own is not None and own != number.strip():

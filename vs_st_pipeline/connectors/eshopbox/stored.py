@@ -112,6 +112,12 @@ def is_complete(db: Db) -> bool:
     return all(number in unreadable for (number,) in rows)
 
 
+def is_listed_and_unread(db: Db, number: str) -> bool:
+    """Say whether the list has shown an order that was never read: it is there, whatever its own page says."""
+    found = db.value(f"select 1 from {KNOWN} where parcel_id = ? and read_at is null and row_sha is not null", [number])
+    return found is not None
+
+
 def note_open(db: Db, is_open: Mapping[str, bool]) -> None:
     """Note of which orders something may still come, inside the caller's transaction."""
     columns: dict[str, list[Any]] = {"parcel_id": list(is_open), "is_open": list(is_open.values())}

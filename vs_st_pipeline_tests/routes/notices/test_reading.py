@@ -133,6 +133,30 @@ def test_an_order_that_is_gone_stops_nobody(world: World) -> None:
 # --- bad answers ----------------------------------------------------------------------------------------------------
 
 
+def test_an_order_that_is_listed_before_it_can_be_read_is_asked_for_again(world: World) -> None:
+    order = world.order()
+    number = order["customerOrderNumber"]
+    world.control.set_fault("404", path_regex=f"/api/order/{number}")
+    assert world.sync().unreadable == {number}
+    world.control.clear_faults()
+    world.later(hours=1)
+    assert number in world.sync().read
+
+
+def test_an_order_that_was_gone_and_is_listed_still_is_asked_for_again_after_an_hour(world: World) -> None:
+    order = world.order()
+    number = order["customerOrderNumber"]
+    assert world.sync().read == {number}
+    world.control.set_fault("404", path_regex=f"/api/order/{number}")
+    world.later(hours=2)
+    assert world.sync().gone == {number}
+    world.control.clear_faults()
+    world.later(minutes=30)
+    assert world.sync().read == set()
+    world.later(minutes=40)
+    assert world.sync().read == {number}
+
+
 def test_one_unreadable_order_stops_nobody_and_what_is_known_stands(world: World) -> None:
     bad, *others = [world.order() for _ in range(4)]
     world.sync()
