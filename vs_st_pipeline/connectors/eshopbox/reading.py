@@ -168,6 +168,7 @@ class _Reader:
         finally:
             self._store()
         failed |= self._late
+        self._late = {}  # the next pass of this run counts them no second time
         if failed:
             self.found.unreadable |= failed.keys()
             with self._run.open() as db, db.transaction():

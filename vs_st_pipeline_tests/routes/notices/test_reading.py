@@ -138,6 +138,10 @@ def test_an_order_that_is_listed_before_it_can_be_read_is_asked_for_again(world:
     number = order["customerOrderNumber"]
     world.control.set_fault("404", path_regex=f"/api/order/{number}")
     assert world.sync().unreadable == {number}
+    assert world.rows("select id, attempts from raw.unreadable") == [(number, 1)]
+    world.hook(order)
+    world.sync()  # a hint is read first, and what else is due after it
+    assert world.rows("select id, attempts from raw.unreadable") == [(number, 2)]
     world.control.clear_faults()
     world.later(hours=1)
     assert number in world.sync().read
