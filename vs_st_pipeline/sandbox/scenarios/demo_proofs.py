@@ -47,7 +47,10 @@ def _orders(box: Sandbox) -> tuple[str, list[str]]:
     wrong = [f"order {id} was accepted {len(orders)} times" for id, orders in sent.items() if len(orders) > 1]
     wrong += [f"the buyer of order {number} was mailed {count} times" for number, count in mails.items() if count > 1]
     mailed = f"the buyer of {', '.join(map(str, mails))}, once" if mails else "nobody yet"
-    return f"Vinoshipper's books: {len(sent)} orders, each once. Commerce7 mailed {mailed}.", wrong
+    voided = Counter(gone["number"] for one in box.merchants for gone in box.vinoshipper.control.cancellations(one.id))
+    wrong += [f"order {number} was voided {count} times" for number, count in voided.items() if count > 1]
+    of_them = f", {len(voided)} voided" if voided else ""
+    return f"Vinoshipper's books: {len(sent)} orders, each once{of_them}. Commerce7 mailed {mailed}.", wrong
 
 
 def _audience(box: Sandbox) -> tuple[str, list[str]]:
