@@ -22,6 +22,8 @@ def groups(group: click.Group, *names: str) -> Iterator[tuple[str, click.Group]]
 
 def pages(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
     context = click.Context(command, parent, name, **{"terminal_width": 78, **command.context_settings})
+    # click keeps `--help` as it was named where it was asked for first: a test that calls a command alone has no `-h`
+    command._help_option = None
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for inner, one in command.commands.items():
