@@ -9,6 +9,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
+from vs_st_pipeline.platform.garbage import collect_less
 from vs_st_pipeline.platform.settings import environment, merchants
 from vs_st_pipeline.platform.settings.environment import Loaded
 from vs_st_pipeline.platform.settings.merchants import House, Merchant, MerchantsFile, RouteNeeds, Section
@@ -49,6 +50,7 @@ def read_merchants(
     Raises:
         BadSettings: the file cannot be read at all, or no merchant of it is usable. The message names file and line.
     """
+    collect_less()  # thousands of entries are some hundred thousand objects: looking for cycles took a third of it
     return merchants.read_merchants(path, environ, house(), all_secrets=all_secrets, secrets=secrets, all_bad=all_bad)
 
 

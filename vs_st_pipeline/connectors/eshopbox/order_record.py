@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from vs_st_pipeline.connectors.eshopbox.names import ESHOPBOX
 from vs_st_pipeline.connectors.eshopbox.times import UnreadableTime, read_time
 from vs_st_pipeline.domain.records import RecordKind, id_text, is_given
@@ -44,8 +46,7 @@ SHIPMENT_KEYS: Final = ("externalShipmentID", "externalShipmentId")
 TIME_KEYS: Final = ("time", "at", "timestamp", "updatedAt", "date")
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True, gc=False):
     """A word of the source's about a unit.
 
     Attributes:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -157,7 +158,7 @@ class Db:
 
         Args:
             columns: column name -> values, all of one length. Untyped columns are text.
-            types: column name -> `int` or `bool` for those that are not text.
+            types: column name -> `int`, `bool` or `time` (UTC without zone) for those that are not text.
         """
         import pyarrow as pa  # takes a tenth of a second: only where a file is open
 
@@ -177,11 +178,12 @@ class Db:
         self._cursor.unregister(name)
 
 
+_EPOCH = datetime(1970, 1, 1)  # stands where a time is null
 _LARGEST = 2**31 - 1  # bytes of text in one Arrow column with usual offsets
 
 
 def _arrow_column(values: Sequence[Any], kind: str) -> pa.Array[Any]:
-    """Return values as an Arrow column of `text`, `int` or `bool`.
+    """Return values as an Arrow column of `text`, `int`, `bool` or `time`.
 
     `pyarrow.array` would import pandas, to see whether a list is one of its own: 0.2 s of CPU and 40 MB, once for each
     process. Where pandas is there already, it is the faster way.
@@ -189,7 +191,7 @@ def _arrow_column(values: Sequence[Any], kind: str) -> pa.Array[Any]:
     import numpy as np
     import pyarrow as pa
 
-    arrow_type = {"int": pa.int64(), "bool": pa.bool_(), "text": pa.string()}[kind]
+    arrow_type = {"int": pa.int64(), "bool": pa.bool_(), "text": pa.string(), "time": pa.timestamp("us")}[kind]
     if "pandas" in sys.modules:
         return pa.array(values, type=arrow_type)
     count, nulls, validity = len(values), values.count(None), None
@@ -208,6 +210,9 @@ def _arrow_column(values: Sequence[Any], kind: str) -> pa.Array[Any]:
     elif kind == "int":
         numbers = np.array([0 if value is None else value for value in values], np.int64)
         buffers = [validity, pa.py_buffer(numbers.tobytes())]
+    elif kind == "time":
+        times = np.array([_EPOCH if value is None else value for value in values], "datetime64[us]")
+        buffers = [validity, pa.py_buffer(times.tobytes())]
     else:
         buffers = [validity, pa.py_buffer(np.packbits([bool(value) for value in values], bitorder="little").tobytes())]
     return pa.Array.from_buffers(arrow_type, count, buffers, nulls)

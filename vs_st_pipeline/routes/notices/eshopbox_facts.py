@@ -5,12 +5,12 @@ Data flow: rows of raw.eshopbox_sightings and raw.eshopbox_hooks, names that are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from vs_st_pipeline.connectors.eshopbox.order_record import (
     CREATED,
@@ -26,6 +26,7 @@ from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 from vs_st_pipeline.routes.notices.units import Units
 
 _ORDER: Final = "order"
+_NAMES: Final = msgspec.json.Decoder(list[str])
 _PREFIXES: Final = {
     _ORDER: f"{ESHOPBOX}.{SHIPMENT}.",
     SHIPMENT: f"{ESHOPBOX}.{SHIPMENT}.",
@@ -33,8 +34,7 @@ _PREFIXES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """A row of raw.eshopbox_sightings."""
 
     seq: int
@@ -48,8 +48,7 @@ class Sighting:
     in_timeline: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HookRow:
+class HookRow(msgspec.Struct, frozen=True, gc=False):
     """A row of raw.eshopbox_hooks whose word may count."""
 
     seq: int
@@ -81,8 +80,14 @@ def facts_of(
         return (whole if meaning is not None and meaning.unit == _ORDER else unit), name
 
     found: list[Fact] = []
+    same: dict[tuple[str, str], str] = {}  # what names mean stays once they were seen
     for one in sightings:
-        unit = whole if one.resource == _ORDER else units.of(one.unit, json.loads(one.names))
+        if one.resource == _ORDER:
+            unit = whole
+        elif (known := same.get((one.unit, one.names))) is not None:
+            unit = known
+        else:
+            unit = same[one.unit, one.names] = units.of(one.unit, _NAMES.decode(one.names))
         own, name = place_of(unit, one.resource, one.word)
         found.append(Fact(one.seq, own, name, one.seen_at, one.own_at, one.bound, False, one.in_timeline))
     for hook in hooks:

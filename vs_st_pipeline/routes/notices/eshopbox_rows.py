@@ -5,7 +5,7 @@ Data flow: an order's body as it is believed, its units -> rows of staged.notice
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -64,7 +64,9 @@ def rows_of(
     address = _part(body, "shippingAddress")
     faults = list(said.faults)
     keys = {unit.key: units.of(unit.key, unit.names) for unit in said.units}
-    items, of_units = _items(body, said, keys)
+    by_line = {line: keys[unit.key] for unit in said.units if unit.resource != RETURN for line in unit.lines}
+    lines = [(line_of(item, place), item) for place, item in enumerate(rows_in(body.get("items")))]
+    items, of_units = _items(lines, by_line)
     refund = _add_returns(body, keys, items, of_units, faults)
     merchant_order = f"{ESHOPBOX}:{said.key}"
     country = id_text(first(address, ("countryCode", "country")))
@@ -83,7 +85,7 @@ def rows_of(
         "invoice": id_text(body.get("invoiceNumber")),
         "tracking_id": forward.get("tracking_id"),
         "courier": next((one["courier"] for one in of_units.values() if one.get("courier")), None),
-        "ndr": _ndr(body, said, keys, zone, event_at),
+        "ndr": _ndr(body, lines, by_line, zone, event_at),
         "refund_amount": refund,
         "more": _json(
             {
@@ -109,17 +111,18 @@ def rows_of(
     return Rows(order, recipient, faults)
 
 
-def _items(
-    body: Mapping[str, Any], said: OrderSaid, keys: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+_Lines = Sequence[tuple[str, Mapping[str, Any]]]
+"""An order's items, each with its line."""
+
+
+def _items(lines: _Lines, by_line: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Return the lines of the order, and what is known of each parcel."""
-    by_line = {line: keys[unit.key] for unit in said.units if unit.resource != RETURN for line in unit.lines}
     items: list[dict[str, Any]] = []
     of_units: dict[str, dict[str, Any]] = {}
-    for place, item in enumerate(rows_in(body.get("items"))):
-        line = line_of(item, place)
-        items.append({"unit_key": by_line.get(line), "line": line, **_of_item(item)})
-        if (unit_key := by_line.get(line)) is not None:
+    for line, item in lines:
+        unit_key = by_line.get(line)
+        items.append({"unit_key": unit_key, "line": line, **_of_item(item)})
+        if unit_key is not None:
             _add(of_units, unit_key, item)
     return items, of_units
 
@@ -169,16 +172,15 @@ def _add_returns(
 
 def _ndr(
     body: Mapping[str, Any],
-    said: OrderSaid,
-    keys: Mapping[str, str],
+    lines: _Lines,
+    by_line: Mapping[str, str],
     zone: ZoneInfo,
     event_at: Mapping[str, datetime],
 ) -> str | None:
     """Return what is said of failed deliveries, by unit; under `""` what stands on the order itself."""
-    by_line = {line: keys[unit.key] for unit in said.units if unit.resource != RETURN for line in unit.lines}
     found: dict[str, dict[str, Any]] = {}
-    for place, item in enumerate(rows_in(body.get("items"))):
-        unit_key = by_line.get(line_of(item, place))
+    for line, item in lines:
+        unit_key = by_line.get(line)
         if unit_key is not None and unit_key not in found and isinstance(item.get("ndrDetails"), Mapping):
             found[unit_key] = _one_ndr(item["ndrDetails"], zone)
     of_order = _one_ndr(body["ndrDetails"], zone) if isinstance(body.get("ndrDetails"), Mapping) else None

@@ -11,9 +11,11 @@ It is long because what an event is, when it was, and which one stands are worke
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from vs_st_pipeline.routes.notices import occurrences
 from vs_st_pipeline.routes.notices.occurrences import Announced
@@ -24,10 +26,10 @@ AHEAD: Final = timedelta(minutes=5)  # an own time further ahead of its read is 
 ONE_TIME: Final = timedelta(minutes=30)  # own times less far apart say nothing about which status is newer
 ATTEMPT: Final = "outfordelivery"  # the one word that makes a lower status newer than a failed delivery
 ANSWER: Final = "ndrresolutionsubmitted"  # the customer's answer to a failed delivery has been handed in
+_BY_SEQ: Final = attrgetter("seq")
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """One thing that a read or a hook said of a unit.
 
     Attributes:
@@ -69,8 +71,7 @@ class Fact:
         return (self.bound, Basis.BETWEEN) if self.bound is not None else (None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """A unit reached a status. Times are UTC without zone.
 
     Attributes:
@@ -97,7 +98,7 @@ class Event:
     attempt_at: datetime | None = None
     answered_at: datetime | None = None
     noted: str | None = None
-    evidence: Mapping[str, str | None] = field(default_factory=dict)
+    evidence: Mapping[str, str | None] = msgspec.field(default_factory=dict)
 
 
 def newest(events: Iterable[Event], *, unconfirmed: bool = False) -> Event | None:
@@ -107,10 +108,10 @@ def newest(events: Iterable[Event], *, unconfirmed: bool = False) -> Event | Non
         events: of one unit, in any order. unconfirmed: count what only hooks say, too.
     """
     among = [one for one in events if one.confirmed or unconfirmed]
-    among = [one for one in among if one.ends] or among
-    among.sort(key=_from_the_top)
     if not among:
         return None
+    among = [one for one in among if one.ends] or among
+    among.sort(key=_from_the_top)
     found = among[0]
     for one in among[1:]:
         if _is_newer(one, found):
@@ -151,14 +152,14 @@ def events_of(
         announced: what messages have told of; None: nothing.
     """
     by_unit: dict[str, list[Fact]] = {}
-    for fact in sorted(facts, key=lambda one: one.seq):
+    for fact in sorted(facts, key=_BY_SEQ):
         by_unit.setdefault(fact.unit_key, []).append(fact)
     found: list[Event] = []
     for unit_key, own in by_unit.items():
         shown = [fact for fact in own if not fact.by_hook]
         hooks = [fact for fact in own if fact.by_hook]
         counting = [fact for fact in hooks if _resource(fact) in hooks_count]
-        events = _events(unit_key, sorted([*shown, *counting], key=lambda one: one.seq), statuses, announced or {})
+        events = _events(unit_key, sorted([*shown, *counting], key=_BY_SEQ), statuses, announced or {})
         found += events
         found += _unconfirmed(unit_key, [fact for fact in hooks if fact not in counting], events, statuses)
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
@@ -65,9 +66,14 @@ def read(raw: str | None, country: str | None, settings: NoticesSettings) -> Pho
         return Phone(None, Wait.PHONE_INVALID)
     if kind not in MOBILE:
         return Phone(None, Wait.PHONE_NOT_MOBILE)
-    if phonenumbers.region_code_for_number(number) not in {country_code(one) for one in settings.countries}:
+    if phonenumbers.region_code_for_number(number) not in _regions(tuple(settings.countries)):
         return Phone(None, Wait.COUNTRY_NOT_ALLOWED)
-    return Phone(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None)
+    return Phone(f"+{number.country_code}{national}", None)  # E.164
+
+
+@lru_cache(maxsize=1024)
+def _regions(countries: tuple[str, ...]) -> frozenset[str | None]:
+    return frozenset(map(country_code, countries))
 
 
 def _plain(raw: str) -> str | None:

@@ -23,8 +23,7 @@ FIRST: Final = "failed_delivery"
 SHOWN_FROM: Final = 13  # the rules before it find fault with the message itself
 
 
-_KINDS: Final = {"rule": "int", "occurrence": "int"}
-_TIMES: Final = ("until", "occurred_at")
+_KINDS: Final = {"rule": "int", "occurrence": "int", "until": "time", "occurred_at": "time"}
 _COLUMNS: Final = (
     "notice_id", "verdict", "reason", "rule", "until", "detail", "unit_key", "status", "occurrence", "merchant_order",
     "order_number", "account", "template_id", "phone", "params", "text", "buttons", "consent", "occurred_at",
@@ -32,49 +31,45 @@ _COLUMNS: Final = (
 
 
 class Plan:
-    """What a run has judged so far, column by column: of a hundred thousand, nothing but what is stored is held."""
+    """What a run has judged so far: of a hundred thousand, nothing but the values of `_COLUMNS` is held."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        self._rows: list[tuple[Any, ...]] = []
 
     def add(self, one: Candidate, verdict: Verdict | None) -> None:
         """Add a notice and why it does not go; None: it is due."""
-        for name, value in zip(_COLUMNS, _row(one, verdict), strict=True):
-            self._columns[name].append(value)
+        self._rows.append(_row(one, verdict))
 
     def hold(self, notice_ids: Collection[str]) -> None:
         """Let those wait that the brake holds, unless an earlier rule applies."""
         if not notice_ids:
             return
-        columns = self._columns
-        for place, notice_id in enumerate(columns["notice_id"]):
-            if notice_id in notice_ids and is_held(columns["reason"][place], columns["rule"][place]):
-                held = (WAITING, str(Wait.UNSAFE), UNSAFE_RULE, None)
-                for name, value in zip(("verdict", "reason", "rule", "until"), held, strict=True):
-                    columns[name][place] = value
+        for place, (notice_id, _verdict, reason, rule, _until, *rest) in enumerate(self._rows):
+            if notice_id in notice_ids and is_held(reason, rule):
+                self._rows[place] = (notice_id, WAITING, str(Wait.UNSAFE), UNSAFE_RULE, None, *rest)
 
     @property
     def due(self) -> int:
         """Return how many are due."""
-        return self._columns["verdict"].count(DUE)
+        return sum(row[1] == DUE for row in self._rows)
 
     def orders_with(self, reason: str) -> set[str]:
         """Return the orders of notices that wait, or are dropped, for a reason."""
-        pairs = zip(self._columns["merchant_order"], self._columns["reason"], strict=True)
-        return {order for order, why in pairs if why == reason}
+        order = _COLUMNS.index("merchant_order")
+        return {row[order] for row in self._rows if row[2] == reason}
 
     def write(self, db: Db) -> None:
         """Replace planned.notices by this, in the order of sending: failed deliveries, then the oldest (5, end)."""
         db.execute("delete from planned.notices")
-        if not self._columns["notice_id"]:
+        if not self._rows:
             return
-        read = ", ".join(f"cast({name} as timestamp)" if name in _TIMES else f'"{name}"' for name in _COLUMNS)
         names = ", ".join(f'"{name}"' for name in _COLUMNS)
-        with db.batch(self._columns, _KINDS) as batch:
+        columns = dict(zip(_COLUMNS, zip(*self._rows, strict=True), strict=True))
+        with db.batch(columns, _KINDS) as batch:
             db.execute(
                 f"""insert into planned.notices ({names}, seq)
-                    select {read}, row_number() over (
-                        order by verdict <> '{DUE}', status <> '{FIRST}', cast(occurred_at as timestamp), notice_id)
+                    select {names}, row_number() over (
+                        order by verdict <> '{DUE}', status <> '{FIRST}', occurred_at, notice_id)
                     from {batch}"""
             )
 
@@ -91,15 +86,14 @@ def _row(one: Candidate, verdict: Verdict | None) -> tuple[Any, ...]:
             buttons = _json([{"action": one.action, "title": one.title} for one in it.rendered.buttons])
         if it.proof is not None and account is not None:
             proof = _json(it.proof.as_json(it.recipient.phone or "", account.id))
-    occurred = it.event.occurred_at
     why: tuple[Any, ...] = (DUE, None, None, None, None)
     if verdict is not None:
-        until = None if verdict.until is None else verdict.until.isoformat()
-        why = (DROPPED if verdict.drops else WAITING, verdict.reason, verdict.rule, until, verdict.detail or None)
+        kind = DROPPED if verdict.drops else WAITING
+        why = (kind, verdict.reason, verdict.rule, verdict.until, verdict.detail or None)
     return (
         one.notice_id, *why, it.event.unit_key, it.status, it.event.occurrence, one.merchant_order,
         one.order_number or "", account.id if account is not None else None, template_id, it.recipient.phone, params,
-        text, buttons, proof, None if occurred is None else occurred.isoformat(),
+        text, buttons, proof, it.event.occurred_at,
     )  # fmt: skip
 
 

@@ -180,7 +180,7 @@ def _is_not_confirmed(it: Facts) -> Found | bool:
     """Say whether a hook that no read shows yet would be newer, and until when it is waited for."""
     waiting = [one for one in it.unit if _may_be_confirmed(it, one)]
     known = [one for one in it.unit if one.confirmed]
-    blocking = waiting if not _stands(it, [*known, *waiting], unconfirmed=True) else []
+    blocking = waiting if waiting and not _stands(it, [*known, *waiting], unconfirmed=True) else []
     blocking = [*blocking, *_shipped(it, lambda one: _may_be_confirmed(it, one))]
     hooks = [one.hook_at for one in blocking if one.hook_at is not None]
     return Found(max(hooks) + it.settings.confirm_wait) if hooks else False

@@ -9,12 +9,12 @@ the start.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from vs_st_pipeline.platform.kept_records import as_json
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices.journey import AnnouncedOf, Event
 from vs_st_pipeline.routes.notices.occurrences import Announced
@@ -140,7 +140,7 @@ def _event(
         "answered_at": event.answered_at,
         "in_baseline": in_baseline,
         "noted": None if event.noted is None else str(event.noted),
-        "evidence": json.dumps(event.evidence),
+        "evidence": as_json(event.evidence),
     }
 
 
@@ -179,7 +179,8 @@ def _insert(
 ) -> None:
     if not rows:
         return
-    columns = {name: _texts([row[name] for row in rows]) for name in rows[0]}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    kinds = {name: kind for name, values in columns.items() if (kind := _kind(values)) is not None}
     casts = ", ".join(
         "case when zones = '' then [] else string_split(zones, ',') end as zones"
         if name == "zones"
@@ -188,17 +189,20 @@ def _insert(
         else name
         for name in columns
     )
-    with db.batch(columns) as batch:
+    with db.batch(columns, kinds) as batch:
         db.execute(f"insert into staged.{table} by name select {casts} from {batch} {conflict}")
 
 
-def _texts(values: list[Any]) -> list[str | None]:
-    """Return a column's values as texts, which SQL reads again: one kind of value each, or null."""
+def _kind(values: list[Any]) -> str | None:
+    """Return how a column is handed over, by its first value; texts, which SQL reads, and columns of nulls: None.
+
+    Other numbers are turned into texts in place.
+    """
     first = next((value for value in values if value is not None), None)
     if first is None or isinstance(first, str):
-        return values
-    if isinstance(first, bool):
-        return [None if value is None else "true" if value else "false" for value in values]
-    if isinstance(first, datetime):
-        return [None if value is None else value.isoformat() for value in values]
-    return [None if value is None else str(value) for value in values]
+        return None
+    for kind, of in (("bool", bool), ("int", int), ("time", datetime)):
+        if isinstance(first, of):
+            return kind
+    values[:] = [None if value is None else str(value) for value in values]
+    return None

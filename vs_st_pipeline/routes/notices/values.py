@@ -5,13 +5,14 @@ Data flow: staged.notice_orders, staged.recipients -> `Order`, `Values`. Pure, b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from vs_st_pipeline.connectors.gupshup.variables import cleaned, written
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -185,7 +186,7 @@ def values_of(
 def _json(text: str | None, empty: Any) -> Any:
     if not text:
         return empty
-    found = json.loads(text)
+    found = msgspec.json.decode(text)
     return found if isinstance(found, type(empty)) else empty
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, TemplateParam, TemplateSettings
 from vs_st_pipeline.platform.settings.forms import OwnFile
@@ -53,7 +54,7 @@ def event(status: str = "packed", occurrence: int = 1, ago: timedelta = HOUR, **
         UNIT, status, occurrence, meaning.rank, meaning.ends, meaning.repeats, status, NOW - ago, NOW - ago,
         Basis.READ, confirmed=True,
     )  # fmt: skip
-    return replace(made, **changes)
+    return structs.replace(made, **changes)
 
 
 def hook(status: str, ago: timedelta = MINUTE, **changes: Any) -> Event:
