@@ -22,6 +22,7 @@ from vs_st_pipeline.cli import demo_stage as stage
 from vs_st_pipeline.cli import demo_summary as summary
 from vs_st_pipeline.cli.options import one_route_option
 from vs_st_pipeline.cli.output import say, tell
+from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.pipeline.demo import Act, Demo
@@ -39,7 +40,9 @@ SYSTEMS = " and ".join(connector.title for connector in CONNECTORS)
 
 def _port_options(command: F) -> F:
     for connector in reversed(CONNECTORS):
-        command = click.option(f"--port-{connector.name}", type=int, help="0: any free port.")(command)
+        command = click.option(f"--port-{connector.name}", type=WholeNumber(0, 65535), help="0: any free port.")(
+            command
+        )
     return command
 
 

@@ -18,6 +18,7 @@ from vs_st_pipeline.cli.layout import colored_state, headed
 from vs_st_pipeline.cli.options import Pair, json_option, merchant_options, route_option, select, settings_json, warn_of
 from vs_st_pipeline.cli.output import is_terminal, say, say_json, say_table
 from vs_st_pipeline.cli.sync import JOBS, make_run
+from vs_st_pipeline.cli.trouble import to_do
 from vs_st_pipeline.domain.formats import humanize
 from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import Fleet, MerchantHealth
@@ -66,6 +67,7 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
     else:
         for number, (pair, checked) in enumerate(zip(pairs, found, strict=True)):
             say(*headed(checked.lines(pair.name)))
+            say(*(f"  to do: {what}" for what in dict.fromkeys(map(to_do, checked.errors)) if what))
             say(*(f"  {calls.line()}" for calls in (webhooks[number].calls if number in webhooks else [])))
         if for_maps["from"]:  # else none of the routes has a field map
             say("", "Names that a field map may use:")

@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 
 from vs_st_pipeline.sandbox.core.foreground import run_foreground
-from vs_st_pipeline.sandbox.core.process import CONTROLS, Sandbox
+from vs_st_pipeline.sandbox.core.process import CONTROLS, NotStarted, Sandbox
 from vs_st_pipeline.sandbox.scenarios import consumer_acts, order_acts, parcels_acts, shop_acts
 from vs_st_pipeline.sandbox.scenarios.changes import ship, shop_changes, told
 from vs_st_pipeline.sandbox.scenarios.demo_proofs import proof
+from vs_st_pipeline.sandbox.scenarios.index import merchants_of
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
     named = {system: getattr(given, f"port_{system}") for system in CONTROLS}
     ports = {system: port for system, port in named.items() if port is not None}
     if not given.on_stdin:
-        run_foreground(0, 0, given.scenario, given.data_dir, ports)
+        _run_for_a_person(given.scenario, given.data_dir, ports)
         return
     with Sandbox(given.scenario, ports=ports) as box:
         box.write_settings(given.data_dir)
@@ -71,6 +72,19 @@ def main() -> None:
                 case _:
                     continue
             print(json.dumps(said), flush=True)
+
+
+def _run_for_a_person(scenario: str, data_dir: Path, ports: dict[str, int]) -> None:
+    """Run in the foreground; what a person typed wrong ends with a sentence."""
+    try:
+        merchants_of(scenario)
+    except ValueError as error:
+        print(f"vs-st sandbox: {error}", file=sys.stderr)
+        sys.exit(2)
+    try:
+        run_foreground(0, 0, scenario, data_dir, ports)
+    except NotStarted as error:
+        sys.exit(f"vs-st {error}; end what listens there, or name another port (0: any free one)")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
+import socket
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -698,6 +702,25 @@ def test_a_taken_port_is_told() -> None:
         Sandbox("small", port_vinoshipper=int(first.vinoshipper.url.rsplit(":", 1)[1])),
     ):
         pass
+
+
+def test_a_person_reads_a_sentence_where_a_port_is_taken_or_a_world_is_none(tmp_path: Path) -> None:
+    def typed(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "vs_st_pipeline.cli.main", "sandbox", *words]
+        environ = {**os.environ, "VS_ST_DATA_DIR": str(tmp_path)}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = typed("--scenario", "orders:1", "--port-vinoshipper", port)
+    assert code == 1
+    assert said.startswith(f"vs-st sandbox: port {port}: ")
+    assert said.endswith("; end what listens there, or name another port (0: any free one)\n")
+    code, said = typed("--scenario", "oders")
+    assert (code, said.partition(";")[0]) == (2, "vs-st sandbox: no scenario 'oders'")
+    code, said = typed("--port-vinoshipper", "80000")
+    assert (code, "'80000' is no whole number from 0 to 65535" in said) == (2, True)
 
 
 # Lies

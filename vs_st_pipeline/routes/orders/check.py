@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vs_st_pipeline.connectors import commerce7, vinoshipper
+from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
-from vs_st_pipeline.domain.errors import Forbidden, PipelineError, Refused
+from vs_st_pipeline.domain.errors import BadKey, Forbidden, PipelineError, Refused
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.connector import AccountSeen, AccountSetup
@@ -18,7 +19,8 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import products
 from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
-from vs_st_pipeline.routes.orders.systems import NAME
+from vs_st_pipeline.routes.orders.show import counted
+from vs_st_pipeline.routes.orders.systems import NAME, SHOP
 from vs_st_pipeline.routes.orders.told import decoded
 
 Record = dict[str, Any]
@@ -62,8 +64,10 @@ class OrdersCheck(CheckResult):
         if self.rates:
             lines.append("  orders want ways of shipping that stand in no row of orders.rates:")
             lines += [
-                f"      - {{carrier: {one['carrier'] or '?'}, code: {one['code'] or '?'}, rate_carrier: ..., "
-                f"rate_code: ...}}   # {one['orders']} orders"
+                f"      - {{carrier: {one['carrier'] or '?'}, code: {one['code']}, rate_carrier: ..., "
+                f"rate_code: ...}}   # {counted(one['orders'], 'order')}"
+                if one["code"]
+                else f"      none fits {counted(one['orders'], 'order')} of which Commerce7 names no code: ship by hand"
                 for one in self.rates
             ]
         return lines
@@ -82,6 +86,12 @@ def check(run: Run) -> OrdersCheck:
             question(session, found)
         if session.report.status == FAILED and session.report.error:
             found.errors.append(session.report.error)
+    if any(isinstance(error, BadKey) and error.system == SHOP for error in found.errors):
+        tenant = run.merchant.section(Commerce7Settings).tenant
+        found.doubts.append(
+            f"Commerce7 refuses the key in the same way where the app is not installed for the tenant `{tenant}`, or "
+            "where commerce7.tenant is misspelled"
+        )
     return found
 
 
@@ -89,6 +99,8 @@ def _look_at_what_is_stored(session: OrdersSession, found: OrdersCheck) -> None:
     settings = session.settings
     if settings.mode == "shadow":
         found.doubts.append("orders.mode is `shadow`: nothing is written anywhere")
+    if settings.start_at(session.run.merchant.time_zone) > session.run.now():
+        found.doubts.append(f"orders.start lies ahead ({settings.start}): no order is sent that is paid before it")
     if not session.run.file().exists():
         return
     with session.run.open() as db:

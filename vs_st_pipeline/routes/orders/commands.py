@@ -58,27 +58,30 @@ def _shown(run: Run, typed: Typed) -> Told:
 def _list(run: Run, typed: Typed) -> Told:
     where, given = _condition(run, typed)
     orders: list[Record] = []
+    fit = 0
     if run.file().exists():
         with run.open() as db:
             orders = told.find_orders(db, where, given, typed["limit"])
-    return Told({"merchant": run.merchant.id, "orders": orders}, show.list_lines(run.merchant, orders))
+            fit = told.count_orders(db, where, given) if len(orders) == typed["limit"] else len(orders)
+    lines = show.list_lines(run.merchant, orders, fit, chosen=where != "true")
+    return Told({"merchant": run.merchant.id, "orders": orders}, lines)
 
 
 def _condition(run: Run, typed: Typed) -> tuple[str, Record]:
     where, given = ["true"], {}
     if (state := typed["state"]) is not None:
         if state not in set(State):
-            raise BadArguments(f"there is no such state; there are {', '.join(State)}")
+            raise finding.none_of("state", state, State)
         where.append("state = $state")
         given["state"] = state
     if (code := typed["code"]) is not None:
         if code not in CODES:
-            raise BadArguments(f"there is no such code; there are {', '.join(sorted(CODES))}")
+            raise finding.none_of("code", code, sorted(CODES))
         where.append("code = $code")
         given["code"] = code
     if (note := typed["noted"]) is not None:
         if note not in NOTES:
-            raise BadArguments(f"there is no such note; there are {', '.join(NOTES)}")
+            raise finding.none_of("note", note, NOTES)
         if note == notes.FAILED_BEFORE and run.file().exists():
             with run.open() as db:
                 condition, values = notes.failed_before(db)

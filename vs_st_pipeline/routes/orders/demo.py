@@ -49,7 +49,7 @@ DEMO: Final = Demo(
             ),
         ),
     ),
-    decided={"send": "to send", "fulfil": "to fulfil"},
+    decided={"send": "to send", "fulfil": "to fulfill"},
     written={
         "sent": "sent to Vinoshipper",
         "failed": "not sent",

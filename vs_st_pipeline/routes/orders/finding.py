@@ -5,7 +5,9 @@ Data flow: words typed -> staged.shop_orders, synced.orders -> order ids. Calls 
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from vs_st_pipeline.domain.errors import BadArguments
@@ -55,3 +57,12 @@ def check_word(word: str) -> None:
     """Refuse what can name no order. Raises BadArguments, which repeats nothing: it may be somebody's name."""
     if not _WORD.fullmatch(word):
         raise BadArguments(NO_ORDER)
+
+
+def none_of(what: str, word: str, words: Iterable[str]) -> BadArguments:
+    """Return the fault that a word is none of these; what was typed is not said, it may be somebody's name."""
+    known = list(words)
+    near = difflib.get_close_matches(word, known, n=1)
+    return BadArguments(
+        f"there is no such {what}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+    )

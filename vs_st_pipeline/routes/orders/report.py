@@ -46,10 +46,12 @@ class OrdersReport(Report):
     Attributes:
         tally: what became of orders in this run, by the words of `synced`.
         standing: orders that stand failed, over all runs; None where this run did not get that far.
+        shadow: whether `orders.mode` keeps this run from writing.
     """
 
     tally: Tally = field(default_factory=Tally)
     standing: int | None = None
+    shadow: bool = False
 
     def add_up(self) -> None:
         """Work out the counts that all routes have from this route's own."""
@@ -77,9 +79,10 @@ class OrdersReport(Report):
         tally = self.tally
         done = ", ".join(f"{tally[word]} {word.replace('_', ' ')}" for word in SYNCED if word != "messages")
         return [
+            *(["  mode     shadow: nothing is written at Commerce7 or Vinoshipper"] if self.shadow else []),
             f"  read     {self.seen.get('orders', 0)} orders of {SHOP.capitalize()}, "
             f"{self.seen.get('vinoshipper_orders', 0)} of {SHIPPER.capitalize()}",
-            f"  planned  {planned['send']} to send, {planned['fulfil']} to fulfil, {planned['messages']} messages",
+            f"  planned  {planned['send']} to send, {planned['fulfil']} to fulfill, {planned['messages']} messages",
             f"  synced   {done}, {tally['messages']} messages",
             *([f"  open     {self.standing} failed"] if self.standing else []),
             *self.reason_lines(),

@@ -22,7 +22,8 @@ from vs_st_pipeline.routes.orders.told import why_of
 def find(run: Run, again: Again) -> list[str]:
     """Return what would be sent, a line for each order. Raises BadArguments: a word names no order, a code is none."""
     rows = _rows(run, again)
-    lines = [f"{run.merchant.id}: {len(rows)} orders are judged and sent now"]
+    count = f"{show.counted(len(rows), 'order')} {'is' if len(rows) == 1 else 'are'}"
+    lines = [f"{run.merchant.id}: {count} judged and sent now"]
     for row in rows:
         lines.append(
             f"  {row.order_number}: {row.message or row.state}{f' ({row.code}) {why_of(row)}' if row.code else ''}"

@@ -50,8 +50,8 @@ _CODES: Final[dict[str, str]] = {
     "and ship it by hand.",
     "bundle_unclear": "The items of a bundle{skus: (*)} do not add up to its price, so they cannot be sent; "
     "ship it by hand, or set `bundles: as_sku`.",
-    "unknown_rate": "Its way of shipping{carrier:, carrier *}{code:, code *} is not in the table of rates; "
-    "add it to `rates` in the settings.",
+    "unknown_rate": "Its way of shipping{carrier:, carrier *}{code:, code *} is not in the table of rates{code:|, or "
+    "Commerce7 names none}; add it to `rates` in the settings{code:|, or ship it by hand}.",
     "several_rates": "It has several ways of shipping{rates: (*)}; ship it by hand.",
     "unknown_sku": "Vinoshipper does not have {skus:*|one of its SKUs}; add the product there under the same SKU, or "
     "write its SKU there in the same case. The order is sent by itself then.",

@@ -255,4 +255,6 @@ def open_session(
     run: Run, selected: Collection[str] = (), on_stage: Callable[[StageDone], None] = lambda _: None
 ) -> AbstractContextManager[OrdersSession]:
     """Open a session; an error inside becomes its report's error, and its clients are closed."""
-    return opened(OrdersSession(run, new_report(run.merchant.id, run.run_id), selected, on_stage))
+    session = OrdersSession(run, new_report(run.merchant.id, run.run_id), selected, on_stage)
+    session.told.shadow = session.settings.mode == "shadow"
+    return opened(session)

@@ -37,6 +37,7 @@ _PREFIX: Final = re.compile(r"[A-Z0-9-]{1,30}", re.ASCII)
 _START_FORM: Final = "a date such as 2026-12-01, or a time such as 2026-12-01T08:00:00Z"
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?.*", re.ASCII)
 _STATE_FORM: Final = "the code of one of the 50 states or DC, such as CA"
+_SHOWABLE: Final = re.compile(r"[A-Z .-]{1,20}", re.ASCII)
 
 
 def _start(node: Node, reading: Reading) -> date:
@@ -60,7 +61,9 @@ def _states(node: Node, reading: Reading) -> frozenset[str]:
     for item in node.items():
         code = item.written(_STATE_FORM).strip().upper()
         if code not in STATES:
-            raise item.problem(f"{node.key}: expected {_STATE_FORM}")
+            # A value is shown only where it looks like a name: what stands in the wrong place may be a secret.
+            shown = f", not `{code}`" if _SHOWABLE.fullmatch(code) else ""
+            raise item.problem(f"expected {_STATE_FORM}{shown}")
         found.add(code)
     return frozenset(found)
 

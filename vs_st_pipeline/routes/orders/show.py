@@ -5,6 +5,7 @@ Data flow: synced.*, staged.shipments -> `vs-st orders show ORDER`. Calls no sys
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -37,6 +38,7 @@ _OUTCOMES: Final = {
     "refused": "Commerce7 does not take it yet",
 }
 _WIDTH: Final = 13
+_TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def prefix_of(merchant: Merchant) -> str:
@@ -208,7 +210,8 @@ def _activity(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> Iterator[str
         more = "".join(
             f", {word} {one[key]}" for key, word in (("http_status", "HTTP"), ("trace_id", "trace")) if one[key]
         )
-        yield f"  {at(one['at'], zone)}  {one['who']:14} {one['kind']:10} {one['text']}{more}"
+        text = _TIME.sub(lambda found: at(found[0], zone), one["text"])
+        yield f"  {at(one['at'], zone)}  {one['who']:14} {one['kind']:10} {text}{more}"
 
 
 def _line(name: str, value: str) -> str:
@@ -245,11 +248,23 @@ def _plain(value: Any) -> str:
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
-def list_lines(merchant: Merchant, orders: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say for people which orders were found, newest first."""
+def list_lines(merchant: Merchant, orders: Sequence[Mapping[str, Any]], fit: int, *, chosen: bool) -> list[str]:
+    """Say for people which orders were found, newest first.
+
+    Args:
+        fit: how many there are, whatever the limit. chosen: only some were asked for, such as those of a state.
+    """
     if not orders:
-        return [f"{merchant.name}: no such order"]
-    return [f"{merchant.name}: {len(orders)} orders, newest first", *rows(merchant, orders)]
+        return [f"{merchant.name}: {'no such order' if chosen else 'no order is held yet'}"]
+    said = f"{counted(fit, 'order')}, by when they were paid, newest first"
+    if len(orders) < fit:
+        said = f"the newest {len(orders)} of {fit} orders, by when they were paid; `--limit {fit}` lists all"
+    return [f"{merchant.name}: {said}", *rows(merchant, orders)]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 order`, `2 orders`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def rows(merchant: Merchant, orders: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -21,6 +21,7 @@ from vs_st_pipeline.routes.orders.states import MESSAGES, State
 Record = dict[str, Any]
 
 BEFORE_START: Final = "before_start"
+_LISTED: Final = f"code is distinct from '{BEFORE_START}'"
 _EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:.]+")
 _PHONE: Final = re.compile(r"(?<![\w.-])(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?![\w-])")
 
@@ -115,13 +116,18 @@ def activity_of(db: Db, order_id: str) -> list[Record]:
 def find_orders(db: Db, where: str, given: Mapping[str, Any], limit: int) -> list[Record]:
     """Return the orders that a condition names, newest first; what was paid before the start is not listed."""
     rows = db.rows(
-        f"""select order_id from synced.orders where code is distinct from '{BEFORE_START}' and {where}
+        f"""select order_id from synced.orders where {_LISTED} and {where}
             order by paid_at desc, order_number desc, order_id limit {int(limit)}""",
         given,
     )
     found = ledger.find(db, [row[0] for row in rows])
     noted = notes.shown(db, found)
     return [in_short(found[row[0]], noted.get(row[0], {})) for row in rows]
+
+
+def count_orders(db: Db, where: str, given: Mapping[str, Any]) -> int:
+    """Return how many orders a condition names, as `find_orders` lists them without a limit."""
+    return int(db.value(f"select count(*) from synced.orders where {_LISTED} and {where}", given))
 
 
 def unlisted(db: Db, order_id: str) -> Record | None:

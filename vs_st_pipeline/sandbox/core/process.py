@@ -60,6 +60,10 @@ UNPACED = ("commerce7", "shop", *PARCEL_SYSTEMS)
 C = TypeVar("C", bound=Control)
 
 
+class NotStarted(RuntimeError):
+    """The port of a stand-in cannot be had; the text says which and why."""
+
+
 @dataclass(frozen=True)
 class SandboxMerchant:
     """A merchant and its keys."""
@@ -268,9 +272,11 @@ class Sandbox:
     def _url(self, process: subprocess.Popen[bytes]) -> str:
         assert process.stdout is not None
         line = process.stdout.readline()
-        told = json.loads(line) if line else {"error": f"the stand-in ended with {process.wait()}"}
+        if not line:
+            raise RuntimeError(f"sandbox: the stand-in ended with {process.wait()}")
+        told = json.loads(line)
         if "error" in told:
-            raise RuntimeError(f"sandbox: {told['error']}")
+            raise NotStarted(f"sandbox: {told['error']}")
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{told['port']}"
 
 

@@ -24,6 +24,7 @@ from vs_st_pipeline.platform.user import user_name
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline.routes.orders import commands
+from vs_st_pipeline.routes.orders.check import new_result
 from vs_st_pipeline.routes.orders.report import new_report
 from vs_st_pipeline.routes.orders.sentences import CODES
 from vs_st_pipeline.routes.orders.states import NOTES
@@ -117,6 +118,45 @@ def test_o8_list_tells_some_apart(
     assert {row["order_number"] for row in done.json["orders"]} == {named(orders[name]) for name in expected}
 
 
+def test_o8_list_says_how_many_there_are_where_it_shows_some(told: tuple[Scene, dict[str, Record]]) -> None:
+    scene, _ = told
+    count = len(ran(scene, "list", "--json").json["orders"])
+    whole = f"Hillside: {count} orders, by when they were paid, newest first"
+    assert ran(scene, "list").out.splitlines()[0] == whole
+    assert ran(scene, "list", "--limit", str(count)).out.splitlines()[0] == whole
+    some = ran(scene, "list", "--limit", "2").out.splitlines()
+    assert some[0] == f"Hillside: the newest 2 of {count} orders, by when they were paid; `--limit {count}` lists all"
+    assert len(some) == 3
+    one = ran(scene, "list", "--code", "compliance").out.splitlines()[0]
+    assert one == "Hillside: 1 order, by when they were paid, newest first"
+    assert ran(scene, "list", "--code", "no_email").out == "Hillside: no such order\n"
+
+
+def test_o8_list_before_the_first_sync_says_that_there_is_none_yet(
+    told: tuple[Scene, dict[str, Record]], tmp_path: Path
+) -> None:
+    before = Scene(told[0].box, tmp_path)
+    before.settings()
+    assert ran(before, "list").out == "Hillside: no order is held yet\n"
+    before.inbox.close()
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "meant"),
+    [
+        ("--state", "snet", "state; did you mean sent?"),
+        ("--code", "unknownsku", "code; did you mean unknown_sku?"),
+        ("--noted", "changed_after", "note; did you mean changed_after_sent?"),
+        ("--state", "?", "state; there are waiting, sending, sent, failed, not_required, voided"),
+    ],
+)
+def test_o8_a_word_that_is_none_names_the_nearest_one(
+    told: tuple[Scene, dict[str, Record]], option: str, typed: str, meant: str
+) -> None:
+    done = ran(told[0], "list", option, typed)
+    assert (done.exit_code, f"there is no such {meant}" in done.err) == (2, True), done.err
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -185,6 +225,8 @@ def test_o8_the_page_says_how_it_stands_why_and_what_to_do(told: tuple[Scene, di
     assert re.search(r"1 x +PINOT22 +42\.00 +42\.00", sent)
     assert "UPS 03" in sent
     assert "NY 10014" in sent
+    [seen] = re.findall(r"seen +order \d+, paid (\S+ \S+)\n", sent)
+    assert f"\n  paid         {seen}\n" in sent, "one moment is said in one time zone"
 
 
 def test_r52_why_and_history_are_show(told: tuple[Scene, dict[str, Record]]) -> None:
@@ -345,6 +387,56 @@ def test_r29_retry_shows_what_would_go_and_asks(told: tuple[Scene, dict[str, Rec
     assert (done.exit_code, [row["route"] for row in done.json["merchants"]]) == (1, [ROUTE])
     assert named(orders["refused"]) in done.err
     assert scene.run(*words, "--code", "no_email", "--yes", "--json").json["nothing_waits"] == [HILLSIDE]
+    assert "hillside: 1 order is judged and sent now" in asked.err
+
+
+# --- check of the merchant --------------------------------------------------------------------------------------------
+
+
+def test_o8_check_says_that_start_lies_ahead(told: tuple[Scene, dict[str, Record]]) -> None:
+    scene, _ = told
+    words = ("check", "--merchant", HILLSIDE, "--route", ROUTE)
+    assert "lies ahead" not in scene.run(*words).out
+    scene.settings(start="2199-12-01")
+    try:
+        assert (
+            "  doubtful: orders.start lies ahead (2199-12-01): no order is sent that is paid before it\n"
+            in scene.run(*words).out
+        )
+    finally:
+        scene.settings()
+
+
+def test_o8_check_of_a_key_that_commerce7_refuses_says_what_to_do_and_names_the_tenant(
+    told: tuple[Scene, dict[str, Record]],
+) -> None:
+    scene, _ = told
+
+    def misspell(entry: Record) -> None:
+        entry["commerce7"]["tenant"] = "hilside"
+
+    scene.settings(misspell)
+    try:
+        done = scene.run("check", "--merchant", HILLSIDE, "--route", ROUTE)
+    finally:
+        scene.settings()
+    assert done.exit_code == 1
+    assert "  auth at commerce7: " in done.out
+    assert "not installed for the tenant `hilside`, or where commerce7.tenant is misspelled\n" in done.out
+    assert "  to do: renew the key and put it where the merchants file says; nothing was lost\n" in done.out
+    assert "Vinoshipper: the key is good" in done.out
+
+
+def test_o8_check_gives_no_row_to_paste_for_orders_that_name_no_code() -> None:
+    found = new_result(HILLSIDE)
+    found.rates = [
+        {"carrier": "UPS", "code": "99", "orders": 1},
+        {"carrier": None, "code": None, "orders": 2},
+    ]
+    assert found.lines("hillside")[2:] == [
+        "      - {carrier: UPS, code: 99, rate_carrier: ..., rate_code: ...}   # 1 order",
+        "      none fits 2 orders of which Commerce7 names no code: ship by hand",
+    ]
 
 
 # --- mode, lock -------------------------------------------------------------------------------------------------------
@@ -362,6 +454,8 @@ def test_o8_mode_off_is_2_but_for_list_and_show_and_shadow_sends_nothing(
         assert (ran(scene, "list").exit_code, ran(scene, "products").exit_code) == (0, 2)
         assert ran(scene, "void", number, "--reason", "x", "--yes").exit_code == 2
         scene.settings(mode="shadow")
+        synced = scene.run("sync", "--merchant", HILLSIDE, "--route", ROUTE).out
+        assert "  mode     shadow: nothing is written at Commerce7 or Vinoshipper\n" in synced
         scene.clear_journals()
         done = ran(scene, "send", number, "--json")
         assert (done.exit_code, acted(done)[0]["done"]) == (1, False)

@@ -38,6 +38,12 @@ def test_o8_notes_too(note: str) -> None:
         ("unknown_sku", {"skus": ["A", "B"]}, "does not have A, B;"),
         ("unknown_rate", {"carrier": "UPS", "code": "99"}, "way of shipping, carrier UPS, code 99 is"),
         ("unknown_rate", {"carrier": None, "code": "99"}, "way of shipping, code 99 is"),
+        ("unknown_rate", {"carrier": "UPS", "code": "99"}, "table of rates; add it to `rates` in the settings."),
+        (
+            "unknown_rate",
+            {"carrier": None, "code": None},
+            "or Commerce7 names none; add it to `rates` in ",
+        ),
         ("several_rates", {"rates": ["UPS 01", "UPS 03"]}, "(UPS 01, UPS 03)"),
         ("state_not_chosen", {"state": "FL"}, "a state (FL) that"),
         ("zip_state", {"zip": "100", "state": "CA", "states": ["NY"]}, "ZIP (100...) belongs to NY, not to CA;"),

@@ -151,6 +151,11 @@ def test_o2_no_states_send_nothing_and_check_says_so(read: Read) -> None:
     assert read(entry("hillside", *USUAL)).merchants[0].doubts == ()
 
 
+def test_o2_what_may_be_a_secret_among_the_states_is_not_shown(read: Read) -> None:
+    message = fault(read(entry("hillside", "start: 2026-12-01", "states: [k3y-0f-s0m3th1ng]")))
+    assert message.endswith("DC, such as CA")
+
+
 def test_o2_no_rates_send_nothing(read: Read) -> None:
     assert read(entry("hillside", *USUAL, "rates: []")).merchants[0].doubts == (
         "orders.rates is empty: no order is sent",
@@ -179,10 +184,11 @@ def test_o2_mode_off_switches_the_route_off(read: Read) -> None:
         (("start: 1900-01-01", "states: [CA]"), 8, "between the years 1970 and 2200"),
         (("start: 9999-12-31T23:59:59Z", "states: [CA]"), 8, "between the years"),
         (("start: ", "states: [CA]"), 8, "start: expected a date"),
-        (("start: 2026-12-01", "states: [CA, XX]"), 9, "states: expected the code of one of the 50 states or DC"),
+        (("start: 2026-12-01", "states: [CA, XX]"), 9, ": states: expected the code of one of the 50 states or DC"),
+        (("start: 2026-12-01", "states: [CA, XX]"), 9, "such as CA, not `XX`"),
         (("start: 2026-12-01", "states:", "  - CA", "  - PR"), 11, "states: expected the code"),
         (("start: 2026-12-01", "states: [AE]"), 9, "states: expected the code"),
-        (("start: 2026-12-01", "states: [California]"), 9, "states: expected the code"),
+        (("start: 2026-12-01", "states: [California]"), 9, "such as CA, not `CALIFORNIA`"),
         (("start: 2026-12-01", "states: CA"), 9, "states: expected a list"),
         (("start: 2026-12-01", "states: [[CA]]"), 9, "expected the code"),
         ((*USUAL, "number_prefix: hillside"), 10, "number_prefix: expected 1-30 of A-Z, 0-9 and -"),
