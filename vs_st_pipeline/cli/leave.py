@@ -20,7 +20,7 @@ from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.webhooks.leaving import Left, NotRemoved
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
-from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled
+from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled, place_of_entry
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
@@ -53,7 +53,8 @@ def offboard(
     enabled = is_enabled(path, merchant_id)
     if enabled:
         raise BadSettings(
-            f"{merchant_id} is still enabled in {path}: take the entry out or set enabled: false, and try again"
+            f"{merchant_id} is still enabled in {place_of_entry(path, merchant_id)}: "
+            "take the entry out or set enabled: false, and try again"
         )
     warehouse = warehouse_at(data_dir(os.environ))
     under_way = offboard.under_way(warehouse, merchant_id)

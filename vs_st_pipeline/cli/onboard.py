@@ -156,7 +156,7 @@ def _say_step(merchant_id: str, step: str, result: StepResult) -> None:
     """Show a step as it ends, beside the questions."""
     blanks = " " * (9 - len(result.state))
     tell((colored_state(result.state), f"{blanks}{step:14}  {result.says}"))
-    if result.do and not result.goes_on:
+    if result.do and (not result.goes_on or result.state == "skipped"):
         for line in result.do.split("\n"):
             tell(f"{'':8} {'':14} {line}")
 

@@ -16,7 +16,7 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
-from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile
+from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, place_of_entry
 from vs_st_pipeline.routes import at_rest, faults_of, has_route, routes_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -267,7 +267,9 @@ def _named(found: MerchantsFile, ids: list[str]) -> _Found:
         if merchant is not None and merchant.enabled:
             selection.merchants.append(merchant)
         elif merchant is not None:
-            error = BadSettings(f"{merchant_id} is disabled in {found.path}: set enabled: true")
+            error = BadSettings(
+                f"{merchant_id} is disabled in {place_of_entry(found.path, merchant_id)}: set enabled: true"
+            )
             selection.bad.append(_Bad(merchant_id, error, merchant.routes))
         selection.bad.extend(_Bad(merchant_id, entry.error, entry.routes) for entry in bad)
     for entry in found.bad:

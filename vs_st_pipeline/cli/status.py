@@ -65,16 +65,19 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
             rows[number] |= of.as_json()
         say_json({"merchants": rows, "field_map": for_maps, "settings": settings})
     else:
-        for number, (pair, checked) in enumerate(zip(pairs, found, strict=True)):
-            say(*headed(checked.lines(pair.name)))
-            say(*(f"  to do: {what}" for what in dict.fromkeys(map(to_do, checked.errors)) if what))
-            say(*(f"  {calls.line()}" for calls in (webhooks[number].calls if number in webhooks else [])))
+        # The names are long and always the same, so they go first: a terminal shows the end, which says what was found.
         if for_maps["from"]:  # else none of the routes has a field map
-            say("", "Names that a field map may use:")
+            say("Names that a field map may use:")
         for key, entries in for_maps.items() if for_maps["from"] else ():
             say(f"  {key}:")
             for name, description in entries.items():
                 say(f"    {name:36} {description}")
+        if for_maps["from"]:
+            say("")
+        for number, (pair, checked) in enumerate(zip(pairs, found, strict=True)):
+            say(*headed(checked.lines(pair.name)))
+            say(*(f"  to do: {what}" for what in dict.fromkeys(map(to_do, checked.errors)) if what))
+            say(*(f"  {calls.line()}" for calls in (webhooks[number].calls if number in webhooks else [])))
     sys.exit(1 if any(checked.errors for checked in found) else 0)
 
 
@@ -146,7 +149,7 @@ def _say_merchants(found: Fleet) -> None:
         )
         for one in found.stands
     ]
-    below = [" ".join(part for part in (one.says, one.do, _progress(one)) if part) for one in found.stands]
+    below = [" ".join(part for part in (_says_and_do(one), _progress(one)) if part) for one in found.stands]
     say_table(("merchant", "state", "for", "last good sync"), rows, below)
 
 
@@ -205,4 +208,10 @@ def _status_text(one: MerchantHealth, now: datetime) -> str:
         told += f"; last good sync {humanize(one.age)} ago"
     elif one.state != health.BROKEN:
         told += "; never synced well"
-    return f"{told}; {one.says} {one.do}" if one.says else told
+    return f"{told}; {_says_and_do(one)}" if one.says else told
+
+
+def _says_and_do(one: MerchantHealth) -> str:
+    """Return what is the matter and what to do as sentences of their own."""
+    ends = not (one.says and one.do) or one.says.endswith((".", "?", "!"))
+    return " ".join(part for part in (one.says if ends else f"{one.says}.", one.do) if part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,34 @@ def test_merchants_are_a_table_with_states_in_color_and_below_what_to_do(environ
     assert "\x1b[31mbroken settings\x1b[0m" in found.painted
     assert below.startswith("    merchants.yaml, line ")
     assert PAINT.search(seen(120, "merchants", environ={**environ, "NO_COLOR": "1"}).painted) is None
+
+
+def test_what_is_the_matter_and_what_to_do_are_two_sentences(environ: dict[str, str]) -> None:
+    [told] = [row for row in by_pipe(environ, "merchants").splitlines() if row.startswith("hillside ")]
+    assert ". Put the setting right" in told
+
+
+def test_what_a_check_found_stands_below_the_names_of_field_maps(environ: dict[str, str]) -> None:
+    found = by_pipe(environ, "check", "--merchant", "hillside")
+    assert found.index("Names that a field map may use:") < found.index("hillside: failed")
+    assert found.splitlines()[-1].startswith("  config: merchants.yaml, line ")
+
+
+def test_who_is_disabled_is_told_with_the_file_and_line_of_its_entry(environ: dict[str, str], tmp_path: Path) -> None:
+    assert re.search(
+        r"quiet is disabled in merchants\.yaml, line \d+: set enabled: true",
+        by_pipe(environ, "sync", "--merchant", "quiet"),
+    )
+    (tmp_path / "merchants.d").mkdir()
+    write_settings(tmp_path / "merchants.d", [entry("apart", enabled=False)])
+    told = by_pipe(environ, "sync", "--merchant", "apart")
+    assert "apart is disabled in merchants.d/merchants.yaml, line 2: set enabled: true" in told
+
+
+def by_pipe(environ: dict[str, str], *words: str) -> str:
+    """Return what a command prints where no terminal is."""
+    command = [sys.executable, "-m", "vs_st_pipeline.cli.main", *words]
+    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=False).stdout
 
 
 @pytest.mark.slow

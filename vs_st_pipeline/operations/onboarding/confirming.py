@@ -15,7 +15,7 @@ from vs_st_pipeline.operations.onboarding.walk import Walk, in_words
 from vs_st_pipeline.pipeline.onboarding import DONE, SKIPPED, WAITING, StepResult
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.platform.settings.environment import TELL, tell_addresses
+from vs_st_pipeline.platform.settings.environment import ADDRESSES, TELL, tell_addresses
 from vs_st_pipeline.platform.settings.secrets import Secret
 
 NOT_TAKEN: Final = "the service did not take it; see whether the URL is right and it is up"
@@ -37,7 +37,7 @@ def take_confirmation(walk: Walk) -> StepResult:
     known = tell_addresses(walk.place.environ)
     says = sentence(walk.candidate.merchant.name, walk.id, walk.connectors[0].title)
     if not known.urls and not known.problems:
-        return StepResult(SKIPPED, says, f"nobody is told: {TELL} names no address")
+        return StepResult(SKIPPED, says, f"nobody is told: neither {TELL} nor {ADDRESSES} names an address")
     body = "\n".join([says, *_counts(walk)])
     problems = list(known.problems)
     for name, url in known.urls.items():

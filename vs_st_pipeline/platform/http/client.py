@@ -504,7 +504,7 @@ class HttpClient:
         except requests.Timeout as error:
             return _never_left(error), "No answer came in time"
         except requests.ConnectionError as error:
-            return _never_left(error), "The connection failed or was broken off"
+            return _never_left(error), _unconnected(error, prepared.url)
         except (requests.RequestException, urllib3.exceptions.LocationParseError):
             return BadSettings, "base_url, or a proxy of the environment, cannot be used"
         except OSError:
@@ -590,6 +590,17 @@ def _never_left(error: requests.RequestException) -> type[TryLater]:
         reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
     )
     return NotSent if never else TryLater
+
+
+def _unconnected(error: requests.ConnectionError, url: str | None) -> str:
+    """Return the sentence for a connection that failed; with where it led to, if it was never made."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    parts = urlsplit(url or "")
+    host = safe_token(parts.hostname)
+    if host is None or not isinstance(reason, urllib3.exceptions.NewConnectionError):  # such as one to a proxy
+        return "The connection failed or was broken off"
+    place = host if parts.port is None else f"{host}:{parts.port}"
+    return f"No connection to {place} could be made: the system or the network is down, or base_url is wrong"
 
 
 NOT_THERE: Final = (404, 410)

@@ -410,6 +410,18 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     return None
 
 
+def place_of_entry(path: Path, merchant_id: str) -> str:
+    """Return the file and the line that a merchant's entry stands at, as errors name them; the file, if it has none.
+
+    Raises:
+        BadSettings: the merchants file cannot be read, or there is none.
+    """
+    for entry in _read_files(path).entries:
+        if _peek(entry, "id", Node.text) == merchant_id:
+            return f"{entry.file}, line {entry.line}"
+    return str(path)
+
+
 def _has_entry(file: Path, merchant_id: str) -> bool:
     try:
         entries = _entries_of(read_with_lines(file)) if file.is_file() else []

@@ -180,6 +180,7 @@ def test_9_1_at_a_real_terminal(agency: Agency, term: str) -> None:
     code, seen = at_a_terminal(agency, typed, term)
     assert code == 0, seen
     assert "test-winery: complete" in seen
+    assert "nobody is told: neither VS_ST_TELL nor VS_ST_ALERTS names an address" in seen, "why it was skipped"
     for key in (winery.vs_key, winery.vs_secret, winery.st_token):
         assert key not in seen
     assert ("\x1b[3" in seen) == (term == "xterm")

@@ -493,7 +493,16 @@ def test_a_host_name_unknown_to_dns_is_try_later(monkeypatch: pytest.MonkeyPatch
         raise socket.gaierror(-2, f"Name or service not known {PHONE}")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert type(Rig("http://shop.test").fail()) is TryLater
+    failed = Rig("http://shop.test").fail()
+    assert type(failed) is TryLater
+    assert failed.message.startswith("No connection to shop.test could be made: ")
+
+
+def test_a_connection_that_nobody_takes_is_told_with_where_it_led_to() -> None:
+    failed = Rig("http://user:pass@127.0.0.1:9").fail()
+    assert failed.message.startswith("No connection to 127.0.0.1:9 could be made: ")
+    assert failed.message.endswith("or base_url is wrong")
+    assert "pass" not in failed.message
 
 
 def test_a_write_that_is_asked_once_is_not_repeated_and_tells_what_cannot_have_left(server: Server) -> None:

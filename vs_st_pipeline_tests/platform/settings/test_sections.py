@@ -36,7 +36,14 @@ from vs_st_pipeline.platform.settings.forms import (
     Wait,
     Whole,
 )
-from vs_st_pipeline.platform.settings.merchants import House, MerchantsFile, RouteNeeds, Section, is_enabled
+from vs_st_pipeline.platform.settings.merchants import (
+    House,
+    MerchantsFile,
+    RouteNeeds,
+    Section,
+    is_enabled,
+    place_of_entry,
+)
 from vs_st_pipeline.platform.settings.merchants import read_merchants as read_by
 from vs_st_pipeline.platform.settings.model import SettingsModel, fields_of, secrets_of
 from vs_st_pipeline.platform.settings.yaml_source import Node
@@ -503,6 +510,13 @@ def test_r64_whether_a_merchant_is_enabled_is_looked_up_in_all_files(tmp_path: P
     main = put(tmp_path, merchants=listing("main") + "defaults: {enabled: false}\n") / "merchants.yaml"
     put(tmp_path / "merchants.d", a=listing("one"), b=listing("two", "enabled: true"))
     assert [is_enabled(main, name) for name in ("main", "one", "two", "three")] == [False, False, True, None]
+
+
+def test_r64_where_an_entry_stands_is_told_by_file_and_line(tmp_path: Path) -> None:
+    main = put(tmp_path, merchants=listing("main")) / "merchants.yaml"
+    put(tmp_path / "merchants.d", a=listing("one"))
+    told = [place_of_entry(main, name) for name in ("main", "one", "nobody")]
+    assert told == ["merchants.yaml, line 2", "merchants.d/a.yaml, line 2", str(main)]
 
 
 # --- no value shows ---
