@@ -68,6 +68,12 @@ CASES: dict[str, tuple[ShopOrder, list[ShopOrder], TakenBack]] = {
     "nothing, of an order that cost nothing": (order(line("PINOT", 2), total=0), [refund()], NOTHING),
     "an order that cost one cent": (order(line("PINOT", 2), total=1), [refund(total=-1)], WHOLLY),
     "a total that is no amount": (TWO_WINES, [refund(total="5000")], NOTHING),
+    "a total that is no amount, of an order that cost one cent": (
+        order(line("PINOT", 2), total=1), [refund(total="x")], NOTHING,
+    ),
+    "a positive total without a type, of an order that cost one cent": (
+        order(line("PINOT", 2), total=1), [refund(line("MERLOT", -1), type=None, total=9)], NOTHING,
+    ),
     "the order's total is no amount": (order(line("PINOT", 2), total="0"), [refund(total=-9000)], NOTHING),
     # Not called a refund: what it is shows in its content, and a positive total is no money that was paid back.
     "a total below zero, without a type": (TWO_WINES, [refund(type=None, total=-TOTAL)], WHOLLY),
@@ -90,6 +96,7 @@ CASES: dict[str, tuple[ShopOrder, list[ShopOrder], TakenBack]] = {
     "a quantity that is no number": (TWO_WINES, [refund(line("PINOT", "2"))], PARTLY),
     "a fraction": (TWO_WINES, [refund(line("PINOT", Decimal("-0.5")))], PARTLY),
     "a quantity above zero, where none is below": (TWO_WINES, [refund(line("PINOT", 2))], PARTLY),
+    "one above zero, where none is below": (TWO_WINES, [refund(line("PINOT", 1))], PARTLY),
     "a quantity above zero beside one below": (TWO_WINES, [refund(line("PINOT", 1), line("MERLOT", -1))], NOTHING),
     "a quantity that is no number, of wine of another order": (TWO_WINES, [refund(line("MERLOT", None))], NOTHING),
     "a quantity of zero": (TWO_WINES, [refund(line("PINOT", 0))], NOTHING),
