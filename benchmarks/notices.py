@@ -6,13 +6,14 @@ then, when all of them are too old to be told, a whole sync without news.
 that answers as Eshopbox and Gupshup do. Peer, against the same sink: `naive_notices`.
 (c) Callbacks of Gupshup to `vs-st receive`, and a receiver that is killed.
 (d) What 3,000 merchants that are not due add to a tick.
+(e) From a hook of Eshopbox to the message, at the defaults, against the stand-ins.
 
 CPU is told beside wall time: a machine with other work says nothing by the second.
 
 `BENCH_NOTICES` sets the number of orders that are planned, `BENCH_NOTICES_MESSAGES` that of those that are told of,
 `BENCH_NOTICES_SECONDS` for how long is called, `BENCH_NOTICES_KILLS` how many receivers are killed,
-`BENCH_NOTICES_IDLE` how many merchants are idle; `BENCH_NOTICES_PARTS` names what is measured, of
-`plan,send,calls,idle`.
+`BENCH_NOTICES_IDLE` how many merchants are idle, `BENCH_NOTICES_HOOKS` how many hooks come; `BENCH_NOTICES_PARTS` names
+what is measured, of `plan,send,calls,idle,hooks`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.notices_calls import callbacks
+from benchmarks.notices_hooks import hooks
 from benchmarks.notices_idle import idle
 from benchmarks.notices_shop import write_settings
 from benchmarks.options import CannotMeasure, Figures, Options
@@ -39,7 +41,8 @@ Record = dict[str, Any]
 ORDERS, QUICK_ORDERS = 40_000, 2_000
 MESSAGES, QUICK_MESSAGES = 5_000, 300
 IDLE, QUICK_IDLE = 3_000, 300
-PARTS = "plan,send,calls,idle"
+HOOKS, QUICK_HOOKS = 60, 10
+PARTS = "plan,send,calls,idle,hooks"
 HOUR = 3600.0
 
 
@@ -58,6 +61,8 @@ def main(options: Options) -> Figures:
         found |= callbacks(seconds, options.size("BENCH_NOTICES_KILLS", 5, 2))
     if "idle" in parts:
         found |= idle(options.size("BENCH_NOTICES_IDLE", IDLE, QUICK_IDLE), options.rounds)
+    if "hooks" in parts:
+        found |= hooks(options.size("BENCH_NOTICES_HOOKS", HOOKS, QUICK_HOOKS))
     return found
 
 
