@@ -104,11 +104,6 @@ def begin(run: Run) -> None:
     erasure.begin(run, SYSTEMS, OWN)
 
 
-def finish(run: Run) -> None:
-    """Remove what was erased from the disk, where an erasure has not come to its end."""
-    erasure.finish(run, OWN)
-
-
 def _counted(run: Run, stored: erasure.Stored) -> dict[str, int]:
     keys = sorted({key for crm in CRM_NAMES for key in stored.traces.of(f"{crm} {OBJECT}")})
     with run.open() as db, db.batch({"key": keys}) as batch:

@@ -96,11 +96,6 @@ def begin(run: Run) -> None:
     _give_up_unsent(run)
 
 
-def finish(run: Run) -> None:
-    """Remove what was erased from the disk, where an erasure has not come to its end."""
-    erasure.finish(run, OWN)
-
-
 def _give_up_unsent(run: Run) -> None:
     """Let the erased orders fail that were not sent: there is nothing to send them with any more.
 

@@ -59,7 +59,7 @@ from vs_st_pipeline.routes.orders.voiding import void
 if TYPE_CHECKING:
     from vs_st_pipeline.routes.orders.session import OrdersSession
 
-__all__ = ["Ended", "each", "look", "send", "send_all", "void"]
+__all__ = ["Ended", "each", "look", "send", "void"]
 
 PAID_KEYS: Final = ("paid", "isPaid", "Paid")
 DROPPABLE: Final = frozenset(
@@ -115,16 +115,6 @@ def each(
             asked.went_well()
         else:
             asked.went_wrong(order_id, ended.error)
-
-
-def send_all(session: OrdersSession, order_ids: Iterable[str]) -> list[Ended]:
-    """Send orders as `each` does, up to where a hinted one is not to wait any longer (routes.md R63)."""
-    found = []
-    for ended in each(session, order_ids):
-        found.append(ended)
-        if session.run.gives_way():
-            break
-    return found
 
 
 class _Sending:

@@ -19,7 +19,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem, RefusedWrite
-from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import adopting, ledger, outbox
 from vs_st_pipeline.routes.orders.ledger import OrderRow
@@ -595,12 +594,6 @@ def take_number(session: OrdersSession, db: Db, row: OrderRow, *, was_failed: bo
     }  # fmt: skip
     text = "failed: the number is another order's"
     return ledger.move(db, session.run, row, "settled", text, **(changes | changed))
-
-
-def kept_back(run: Run, row: OrderRow) -> dict[str, Any]:
-    """Return how the row of an order changes that a person keeps back, besides its state: when it is read (4.2)."""
-    now = run.now()
-    return {"failed_at": now, "reads": 0, "next_read_at": now + FIRST_READ if row.vs_number is not None else None}
 
 
 # --- when it is read next -----------------------------------------------------------------------------------------
