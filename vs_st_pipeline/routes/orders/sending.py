@@ -49,7 +49,7 @@ from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys, known_
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
-from vs_st_pipeline.routes.orders.payload import Payload
+from vs_st_pipeline.routes.orders.payload import MAY_BE_DROPPED, Payload
 from vs_st_pipeline.routes.orders.rules import Verdict
 from vs_st_pipeline.routes.orders.standing import Heard, Shows
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, STAGE_OF, State, ThereCode, Waits
@@ -61,10 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "each", "look", "send", "void"]
 
-PAID_KEYS: Final = ("paid", "isPaid", "Paid")
-DROPPABLE: Final = frozenset(
-    {"businessName", "sourceUrl", "metaFields", "fees", "disableCustomerNotifications", "paid", "isPaid"}
-)
+_PAID_KEYS: Final = ("paid", "isPaid", "Paid")
 FRESH_SHOP: Final = 120.0  # seconds; 3: how old this sync's read of the shop may be
 FRESH_HINTED: Final = 30.0  # rulings, orders 2
 LOOKED_WITHIN: Final = 20.0  # seconds; a read there that is older is made anew, so that the write has time to leave
@@ -441,8 +438,8 @@ class _Sending:
         """Return the keys that are left out from now on; never the last one that says that it is paid (5.1)."""
         with self.run.open() as db:
             dropped = dropped_keys(db)
-        keys = frozenset(answer.unknown_keys) & DROPPABLE - dropped
-        paid = [key for key in PAID_KEYS if key in body]
+        keys = frozenset(answer.unknown_keys) & MAY_BE_DROPPED - dropped
+        paid = [key for key in _PAID_KEYS if key in body]
         if paid and keys >= set(paid):
             keys -= {paid[0]} if len(paid) > 1 else set(paid)
         return keys
