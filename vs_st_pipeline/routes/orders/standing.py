@@ -14,11 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem, RefusedWrite
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import adopting, ledger, outbox
 from vs_st_pipeline.routes.orders.ledger import OrderRow
@@ -650,7 +651,7 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
     raw = {
         "vs_number": held.number, "body": None if erased else held.body or None,
         "body_sha256": hashlib.sha256(held.body.encode()).hexdigest() if held.body else None, "read_at": now,
-        "read_at_real": real_now(), "missing_since": None, "missing_reads": 0, "tries": 0, "next_try_at": None,
+        "read_at_real": utc_now_naive(), "missing_since": None, "missing_reads": 0, "tries": 0, "next_try_at": None,
     }  # fmt: skip
     put(db, "raw.vinoshipper_sent_orders", "vs_number", raw)
     shown: dict[str, Any] = {
@@ -664,11 +665,6 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
         "delivered_at": held.delivered_at, "canceled_at": held.canceled_at, "trace_id": held.trace_id, "read_at": now,
     }  # fmt: skip
     put(db, "staged.shipments", "vs_number", shown)
-
-
-def real_now() -> datetime:
-    """Return the time now by the machine's clock, UTC without zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _words(held: HeldOrder) -> dict[str, Any]:
