@@ -131,13 +131,6 @@ def is_stop(text: str, own: ReplyRules | None = None) -> bool:
     return said in default().stop_words or (own is not None and said in own.stop_words)
 
 
-def is_start(text: str, own: ReplyRules | None = None) -> bool:
-    """Say whether a text asks to be written again; what is a STOP as well is a STOP (rulings 23)."""
-    said = folded(text)
-    words = default().start_words if own is None else default().start_words | own.start_words
-    return said in words and not is_stop(text, own)
-
-
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 

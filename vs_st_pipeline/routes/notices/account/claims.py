@@ -27,7 +27,7 @@ from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.settings import Cap
 
 __all__ = [
-    "MOST_OPEN", "Claim", "Held", "all_of", "claim", "find", "read_all", "release", "resolve", "settle", "sweep",
+    "MOST_OPEN", "Claim", "Held", "claim", "find", "read_all", "release", "resolve", "settle", "sweep",
 ]  # fmt: skip
 
 OPEN_SECONDS = 90.0
@@ -232,11 +232,3 @@ def find(store: AccountStore, notice_id: str) -> Claim | None:
         return None
     with store.read() as db:
         return claim_rows.read(db, notice_id)
-
-
-def all_of(store: AccountStore, merchant: str | None = None, *, since: int = 0) -> list[Claim]:
-    """Return the claims of a merchant, or of all, that changed after a number of the account's counter."""
-    if not store.exists:
-        return []
-    with store.read() as db:
-        return read_all(db, merchant, since)
