@@ -72,11 +72,6 @@ def rows_of(db: Db, columns: str, ids: Iterable[str], where: str = "true") -> li
     return sorted(db.rows(f"select {columns} from {TABLE} where {named} and {where}", [wanted]), key=itemgetter(0))
 
 
-def waits(db: Db, now: datetime) -> set[str]:
-    """Return ids of orders that could not be read, and are not asked for again yet (R40)."""
-    return waiting_ids(db, STORED, now)
-
-
 def unreadable(db: Db) -> set[str]:
     """Return ids of the orders whose last read said nothing."""
     return unreadable_ids(db, STORED)

@@ -11,6 +11,7 @@ from vs_st_pipeline.connectors.commerce7 import reading, retention, stored, writ
 from vs_st_pipeline.connectors.commerce7.streams import ORDERS, STORED
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, Forbidden, PipelineError, Refused
 from vs_st_pipeline.platform.warehouse.suppression import erase, suppress
+from vs_st_pipeline.platform.warehouse.unreadable import waiting_ids
 from vs_st_pipeline_tests.connectors.commerce7.world import World
 
 
@@ -65,7 +66,7 @@ def test_r22_an_answer_that_is_not_that_order_changes_nothing_and_is_tried_again
         assert unreadable(world) == [(STORED, plain, attempts)]
     assert world.stored() == {plain: first}
     with world.run().open() as db:
-        assert stored.waits(db, world.run().now()) == {plain}
+        assert waiting_ids(db, STORED, world.run().now()) == {plain}
     world.one(plain)
     assert unreadable(world) == []
 
