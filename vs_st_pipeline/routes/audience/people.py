@@ -213,8 +213,8 @@ _HOLDS: Final = """
     where reason is not null
 """
 
-# An address is held where anybody who has it, or is named with it (8.2: the least id), is held for what he is; he is
-# the person that is counted.
+# An address is held where anybody who has it, or is named with it (8.2: the least id), is held for what they are; that
+# person is counted.
 _ADDRESS_HOLDS: Final = """
     insert into planned.audience_held by name
     select 'subscriber' as kind, address as id, arg_min(reason, list_position($turn::varchar[], reason)) as reason,

@@ -14,7 +14,7 @@ from vs_st_pipeline.routes.contacts.settings import ContactsSettings
 
 
 def load_field_map(merchant: Merchant) -> FieldMap:
-    """The merchant's field map, checked.
+    """Return the merchant's field map, checked.
 
     Raises:
         BadSettings: the file cannot be read or is refused; the message names file and line.
