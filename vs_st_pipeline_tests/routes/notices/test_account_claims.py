@@ -70,7 +70,7 @@ def test_7_1_only_refused_released_and_retryable_ones_are_claimed_anew(office: O
     office.claim(message(office.account))
     if state == "released":
         claims.settle(office.store(), message(office.account).notice_id, "refused", now=office.at)
-        claims.release(office.store(), message(office.account).notice_id, now=office.at)
+        claims.release(office.store(), message(office.account).notice_id)
     elif state != "open":
         claims.settle(office.store(), message(office.account).notice_id, state, now=office.at)
     again = made(office.claim(message(office.account)))
