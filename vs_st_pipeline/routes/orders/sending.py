@@ -165,7 +165,7 @@ class _Sending:
         except PipelineError as error:
             return self._could_not_read(error)
         if verdict.state is not State.SENDING or verdict.payload is None:
-            return self._not_to_be_sent(row, known, verdict)
+            return self._not_to_be_sent(row, verdict)
         number = known.number_of(order)
         try:
             held = self.session.desk.look(number, within=LOOKED_WITHIN)
@@ -243,7 +243,7 @@ class _Sending:
         self.content = content.content_hash(order, known.linked)
         return row, known, rules.judge(order, known)
 
-    def _not_to_be_sent(self, row: OrderRow, known: Known, verdict: Verdict) -> Ended:
+    def _not_to_be_sent(self, row: OrderRow, verdict: Verdict) -> Ended:
         """Record what the rules say on this very read (4.1); what VS may hold of it is looked at first (`+`)."""
         if verdict.look_first and not row.looked_there:
             try:

@@ -259,7 +259,7 @@ class _Applying:
         self._keep(held)
         if self.row.vs_number is None:
             self.changes["vs_number"] = held.number
-        self._settle(held)
+        self._settle()
         self._settle_cancel()
         self._compliance(held)
         self._taxes(held)
@@ -275,7 +275,7 @@ class _Applying:
             "state": State.SENT, "code": None, "says": None, "sending_since": None, "next_read_at": None, "reads": 0,
             "failed_at": None, "sent_at": (held.purchased_at if adopted else None) or self.run.now(),
         }  # fmt: skip
-        self._take_sent(held, adopted)
+        self._take_sent(held)
         self._become("adopted" if adopted else "sent", f"sent: {_told(held)}")
         ledger.unnote(self.db, self.row.order_id, ("pending",))
         self._well(held)
@@ -422,7 +422,7 @@ class _Applying:
         self.changes |= {"state": State.FAILED, "code": str(code), "says": None, "sending_since": None}
         self._say("answered" if self.heard else "settled", text)
 
-    def _settle(self, held: HeldOrder) -> None:
+    def _settle(self) -> None:
         """Close the write that this read, or this answer, tells of; begin to count reads without it anew."""
         if self.heard is not None:
             heard = self.heard
@@ -496,7 +496,7 @@ class _Applying:
         elif held.order_status is not None:
             ledger.unnote(self.db, self.row.order_id, ("unpaid_there",))
 
-    def _take_sent(self, held: HeldOrder, adopted: bool) -> None:
+    def _take_sent(self, held: HeldOrder) -> None:
         """Keep what was sent: as it was written, or, of an order that was found there, as it is shown (rulings 11)."""
         written = self.heard.write if self.heard else self.write or outbox.latest(self.db, self.row.order_id)
         if written is not None and written.sent is not None:

@@ -260,7 +260,7 @@ class _Watch:
                 held = desk.read(task.number)
             except PipelineError as error:
                 reads.went_wrong(task.number, error, known=task.number in known)
-                self._note_unreadable(task, error)
+                self._note_unreadable(task)
             else:
                 reads.went_well()
                 self._take(task, held)
@@ -299,7 +299,7 @@ class _Watch:
         if task.row is not None and held is not None:
             _keep_digest(db, task.row)
 
-    def _note_unreadable(self, task: _Task, error: PipelineError) -> None:
+    def _note_unreadable(self, task: _Task) -> None:
         run = self.session.run
         with run.open() as db, db.transaction():
             tries = db.value("select tries from raw.vinoshipper_sent_orders where vs_number = ?", [task.number]) or 0

@@ -45,8 +45,6 @@ _TEXTS: Final[dict[str, tuple[str, list[Any], list[str | None]]]] = {
 """By status: the body, what fills its placeholders, what its quick replies do."""
 TITLES: Final = {"reattempt": "Reattempt delivery", "cancel": "Cancel order"}
 STATUSES: Final = tuple(_TEXTS)
-ODD: Final = ("pending", "marketing", "image")
-"""Further templates of each account, none of which may be sent: not approved, of another category, with a picture."""
 
 
 @dataclass(frozen=True)
