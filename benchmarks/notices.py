@@ -18,14 +18,11 @@ what is measured, of `plan,send,calls,idle,hooks`.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +31,8 @@ from benchmarks.notices_hooks import hooks
 from benchmarks.notices_idle import idle
 from benchmarks.notices_shop import write_settings
 from benchmarks.options import CannotMeasure, Figures, Options
-from benchmarks.worlds import ROOT, end, run
+from benchmarks.sinks import ENVIRONMENT, ask, sink
+from benchmarks.worlds import run
 from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED
 
 Record = dict[str, Any]
@@ -50,7 +48,7 @@ def main(options: Options) -> Figures:
     """Measure all parts, print and return what was found."""
     parts = (os.environ.get("BENCH_NOTICES_PARTS") or PARTS).split(",")
     found: Figures = {}
-    with tempfile.TemporaryDirectory() as name, _sink() as url:
+    with tempfile.TemporaryDirectory() as name, sink("notices_sink") as url:
         if "plan" in parts:
             found |= _planning(_Brand(Path(name) / "plan", url), options.size("BENCH_NOTICES", ORDERS, QUICK_ORDERS))
         if "send" in parts:
@@ -156,7 +154,7 @@ class _Brand:
         job = self.folder / "job.json"
         said = {"settings": str(self.settings), "data": str(self.folder / "data"), "ahead": ahead}
         job.write_text(json.dumps({**said, "stages": stages, "land": land}), encoding="utf-8")
-        found: Record = run([sys.executable, "-m", "benchmarks.notices_sync", str(job)], None, **_environment())
+        found: Record = run([sys.executable, "-m", "benchmarks.notices_sync", str(job)], None, **ENVIRONMENT)
         if not land and found["report"]["status"] != "ok":
             raise CannotMeasure(f"the sync ended with {found['report']['status']}: {found['report']['error']}")
         return found
@@ -165,43 +163,19 @@ class _Brand:
         """Run the loop."""
         job = self.folder / "naive.json"
         job.write_text(json.dumps({"url": self.url, "database": str(self.folder / "naive.sqlite")}), encoding="utf-8")
-        found: Record = run([sys.executable, "-m", "benchmarks.naive_notices", str(job)], None, **_environment())
+        found: Record = run([sys.executable, "-m", "benchmarks.naive_notices", str(job)], None, **ENVIRONMENT)
         return found
 
     def news(self, orders: int) -> None:
         """Let so many orders be there."""
-        _ask(self.url, f"/news/{orders}")
+        ask(self.url, f"/news/{orders}")
 
     def counts(self) -> Record:
         """Return what was asked for since then."""
-        return _ask(self.url, "/count")
+        return ask(self.url, "/count")
 
 
 def _by_stage(found: Record) -> str:
     """Say which stage took which CPU."""
     told = [f"{name.split('/')[1]} {one['cpu']:.2f}" for name, one in found["stages"].items()]
     return f"CPU of {', '.join(told)} s"
-
-
-def _environment() -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "BENCH_KEY": "made up"}
-
-
-def _ask(url: str, path: str) -> Record:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
-    connection.request("GET", path)
-    found: Record = json.loads(connection.getresponse().read())
-    connection.close()
-    return found
-
-
-@contextmanager
-def _sink() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.notices_sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
-    finally:
-        end(process, 5)

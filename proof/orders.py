@@ -317,7 +317,6 @@ READS = {
     VINOSHIPPER: ("/orders/HILL[^/]+$", "/orders(/search)?$", "/products$", "/profile$"),
 }
 """Paths that are read, as faults name them."""
-BY_POST = ("search",)
 LIES = (
     "hollow", "error_body", "two_keys", "other_record", "truncated", "wrong_shape", "html_other", "login_page", "404",
     "500", "403",

@@ -31,7 +31,6 @@ from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.support.story import (
     BRAM,
     FFION,
-    FFION_AGAIN,
     HALLORANS,
     MARISOL,
     NOW_AND_ALWAYS,
@@ -50,7 +49,6 @@ from vs_st_pipeline_tests.support.story import (
 SINGLY, BATCH = "one by one", "by batch"
 MODES = (SINGLY, BATCH)
 LINNEA = "7075550152"  # a customer without a contact
-OF_AGE = (MARISOL, ODALYS, BRAM, HALLORANS, FFION, FFION_AGAIN, RENSKE)
 ID_OF = {MARISOL: 700101, ODALYS: 700111, BRAM: 700103, HALLORANS: 700105, FFION: 700110, RENSKE: 700108}
 NEVER = (PIPER, TOBIAS, WANDA, STRANGER)
 CLUBS = ("Hillside Six", "Reserve", "Hillside Six Magnum")
@@ -58,7 +56,6 @@ CITIES = ("Sebastopol", "Sebastopol West", "Napa", "Elk", "")
 WAITS = (0, 16 * 60, 26 * 3600, 28 * 3600)
 """Seconds between the syncs that put all right: `World.well_again`."""
 IN_OUTBOX = "in the outbox still"
-SIGNED_UP = ("created_in_doubt", "created_not_deleted")
 
 Happening = tuple[str, ...]
 """What happens in the world: a word and its arguments, all text, so that a trial can be told in one line."""

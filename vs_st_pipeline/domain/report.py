@@ -111,7 +111,7 @@ class Report:
         # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
         return bool(self.rejected or self.unknown or self.noted[UNREADABLE] or self.orders_unseen or self.parts)
 
-    def add_up(self) -> None:  # noqa: B027
+    def add_up(self) -> None:
         """Work out the counts that all routes have from a route's own, where it has any."""
 
     @property

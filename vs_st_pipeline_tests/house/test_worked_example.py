@@ -82,7 +82,7 @@ def served() -> Iterator[Desk]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, said = desk.answer(self.command, self.path, self.headers, body)
             data = json.dumps(said).encode()

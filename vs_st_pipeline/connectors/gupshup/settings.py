@@ -191,11 +191,6 @@ class GupshupAccount(AccountKeys):
     webhooks: SystemWebhooks = SystemWebhooks()
 
     @property
-    def digits(self) -> str:
-        """Return the number without its `+`."""
-        return self.number.removeprefix("+")
-
-    @property
     def inbox_name(self) -> str:
         """Return whom its callbacks stand under in the inbox: `account:ID`, of a client's account the merchant's id."""
         return name_of_account(self.id) if self.kind == HOUSE else self.id.removeprefix(f"{CLIENT}:")

@@ -38,10 +38,10 @@ from vs_st_pipeline.connectors.vinoshipper.order_search import (
 )
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import set_limitation
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.state import (
     CLOCK_SLACK,
     change_state,

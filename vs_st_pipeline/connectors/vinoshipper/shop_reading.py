@@ -271,7 +271,7 @@ def _order(
     if body is None:
         return None
     whole = {**believed(ORDER, body, kept_of(kept)), "orderNumber": number}
-    return shop_rows.order(number, whole, run.today(), run.merchant.time_zone, before)
+    return shop_rows.order(whole, run.today(), run.merchant.time_zone, before)
 
 
 def _store(

@@ -1,6 +1,6 @@
 """Decides which merchants to sync now: those that change often are asked often, as far as the fleet's rate allows.
 
-Data flow: standing.json of every merchant -> `polling` -> ids of the merchants that are due.
+Data flow: standing.json of every merchant -> `poll_intervals` -> ids of the merchants that are due.
 
 The budget is the fleet's own rate at the route's first system, where one is set; a fifth of it is left for what
 changed. Without a fleet rate nothing is scarce but the merchants' own rates, and every merchant is synced as often as

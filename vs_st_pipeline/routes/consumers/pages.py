@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, count_of, rows_there
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.consumers.assets import ANSWERS, CONSENTS, STAGED_ORDERS
@@ -16,9 +16,6 @@ from vs_st_pipeline.routes.consumers.report import ConsumersReport, CrmPart
 from vs_st_pipeline.routes.consumers.stage_names import CONTACTS, EVENTS, ORDERS, PLANNED, STAGED, SYNCED
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 from vs_st_pipeline.routes.consumers.words import MEANINGS
-
-Short = tuple[str, dict[str, Any]]
-InShort = Callable[[Report, Mapping[str, Any]], Short]
 
 
 def _events(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -31,10 +28,6 @@ def _orders(report: Report, shown: Mapping[str, Any]) -> Short:
     words = report.orders if isinstance(report, ConsumersReport) else {}
     told = ", ".join(f"{count} {word}" for word, count in words.items() if count)
     return f"{read} orders read or tried" + (f": {told}" if told else ""), {"orders read": read}
-
-
-def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
 
 
 def _part_of(report: Report, crm: str) -> CrmPart:
@@ -126,16 +119,12 @@ def _refused(crm: str) -> Callable[[Run], Frame]:
     return lambda run: read_table(run, sql, [crm, ROWS])
 
 
-def _count(table: str, where: str = "") -> str:
-    return f"select count(*) from {table} {where}".rstrip()
-
-
 def _of(crm: str) -> dict[str, Page]:
     planned, mine = f"planned.{crm}_consumers", f"where crm = '{crm}'"
     return {
-        CONTACTS[crm]: Page({"records stored": _count(f"raw.{crm}_contacts")}, in_short=_found(crm)),
+        CONTACTS[crm]: Page({"records stored": count_of(f"raw.{crm}_contacts")}, in_short=_found(crm)),
         PLANNED[crm]: Page(
-            {"planned at one time": _count(planned)},
+            {"planned at one time": count_of(planned)},
             views=(
                 View("what changes", f"{planned} where action is not null", _changes(crm)),
                 View("who is subscribed to what", f"planned.{crm}_subscriptions", _subscriptions(crm)),
@@ -145,8 +134,8 @@ def _of(crm: str) -> dict[str, Page]:
         ),
         SYNCED[crm]: Page(
             {
-                "consumers known": _count("synced.consumers", mine),
-                "rows of evidence": _count("synced.consent_evidence", mine),
+                "consumers known": count_of("synced.consumers", mine),
+                "rows of evidence": count_of("synced.consent_evidence", mine),
             },
             by_field=f"""select field, count(*) from synced.history
                          where run_id = $run and event = 'accepted' and system = '{crm}' group by 1 order by 1""",
@@ -160,17 +149,17 @@ def _of(crm: str) -> dict[str, Page]:
 
 
 PAGES: Final = {
-    EVENTS: Page({"events stored": _count("raw.sopost_events")}, in_short=_events),
+    EVENTS: Page({"events stored": count_of("raw.sopost_events")}, in_short=_events),
     ORDERS: Page(
         {
-            "orders known": _count("raw.sopost_orders"),
-            "orders read": _count("raw.sopost_orders", "where read_at is not null"),
-            "given up": _count("raw.sopost_orders", "where gave_up"),
+            "orders known": count_of("raw.sopost_orders"),
+            "orders read": count_of("raw.sopost_orders", "where read_at is not null"),
+            "given up": count_of("raw.sopost_orders", "where gave_up"),
         },
         in_short=_orders,
     ),
     **{
-        key: Page({"dagster/row_count": _count(table)}, in_short=_rows)
+        key: Page({ROW_COUNT: count_of(table)}, in_short=rows_there)
         for key, table in (
             (STAGED_ORDERS, "staged.sopost_orders"),
             (CONSENTS, "staged.consents"),

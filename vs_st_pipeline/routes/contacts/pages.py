@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View
 from vs_st_pipeline.pipeline.tables import Frame
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts import tables
 from vs_st_pipeline.routes.contacts.words import MEANINGS
 
-Short = tuple[str, dict[str, Any]]
 
-
-def _seen(what: str) -> Callable[[Report, Mapping[str, Any]], Short]:
+def _seen(what: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         seen = report.seen[what]
         return f"{seen} {what} seen with {shown.get('requests sent')} requests", {f"{what} seen": seen}
@@ -25,7 +23,7 @@ def _seen(what: str) -> Callable[[Report, Mapping[str, Any]], Short]:
 
 def _staged(report: Report, shown: Mapping[str, Any]) -> Short:
     unusable = next((count for name, count in shown.items() if name.startswith("unusable ")), 0)
-    return f"{shown.get('dagster/row_count')} rows, {unusable} records that cannot be used in full", {}
+    return f"{shown.get(ROW_COUNT)} rows, {unusable} records that cannot be used in full", {}
 
 
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -96,7 +94,7 @@ PAGES = {
     ),
     "staged/customers": Page(
         {
-            "dagster/row_count": "select count(*) from staged.customers",
+            ROW_COUNT: "select count(*) from staged.customers",
             "with a phone": "select count(*) from staged.customers where phone is not null",
             "unusable customers": "select count(*) from staged.unusable where kind = 'customer'",
         },
@@ -105,7 +103,7 @@ PAGES = {
     ),
     "staged/orders": Page(
         {
-            "dagster/row_count": "select count(*) from staged.orders",
+            ROW_COUNT: "select count(*) from staged.orders",
             "that count (paid, not returned)": "select count(*) from staged.orders where counted",
             "unusable orders": "select count(*) from staged.unusable where kind = 'order'",
         },

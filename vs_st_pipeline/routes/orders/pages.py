@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, count_of, rows_there
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.orders.assets import PLAN_BACK, PRODUCTS_THERE, PUSH_BACK, SHIPMENTS
@@ -14,22 +14,16 @@ from vs_st_pipeline.routes.orders.sentences import note_sentence, sentence
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED
 from vs_st_pipeline.routes.orders.states import ALERTED_NOTES
 
-Short = tuple[str, dict[str, Any]]
-
 _ALERTED: Final = f"({', '.join(repr(word) for word in ALERTED_NOTES)})"
 _AT: Final = "strftime({}, '%Y-%m-%d %H:%M')"
 
 
-def _read(word: str, what: str) -> Any:
+def _read(word: str, what: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         count = report.seen.get(word, 0)
         return f"{count} {what} read", {f"{what} read": count}
 
     return in_short
-
-
-def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
 
 
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -133,40 +127,36 @@ def _by_stage(run: Run) -> Frame:
     return read_table(run, sql, [ROWS])
 
 
-def _count(table: str, where: str = "") -> str:
-    return f"select count(*) from {table} {where}".rstrip()
-
-
 _LISTED: Final = "where code is distinct from 'before_start'"
 
 PAGES: Final = {
     SHOP_ORDERS: Page(
         {
-            "orders known": _count("raw.commerce7_orders"),
-            "numbers never shown": _count("raw.commerce7_gaps", "where looked_at is not null and not found"),
+            "orders known": count_of("raw.commerce7_orders"),
+            "numbers never shown": count_of("raw.commerce7_gaps", "where looked_at is not null and not found"),
         },
         in_short=_read("orders", "orders"),
     ),
-    PRODUCTS: Page({"SKUs": _count("raw.commerce7_products")}),
-    PRODUCTS_THERE: Page({"SKUs": _count("raw.vinoshipper_products")}),
+    PRODUCTS: Page({"SKUs": count_of("raw.commerce7_products")}),
+    PRODUCTS_THERE: Page({"SKUs": count_of("raw.vinoshipper_products")}),
     SENT_ORDERS: Page(
-        {"orders known there": _count("raw.vinoshipper_sent_orders")},
+        {"orders known there": count_of("raw.vinoshipper_sent_orders")},
         in_short=_read("vinoshipper_orders", "orders there"),
     ),
-    SHIPMENTS: Page({"dagster/row_count": _count("staged.shipments")}, in_short=_rows),
-    STAGED: Page({"dagster/row_count": _count("staged.shop_orders")}, in_short=_rows),
+    SHIPMENTS: Page({ROW_COUNT: count_of("staged.shipments")}, in_short=rows_there),
+    STAGED: Page({ROW_COUNT: count_of("staged.shop_orders")}, in_short=rows_there),
     PLAN: Page(
-        {"to send at one time": _count("planned.vinoshipper_orders")},
+        {"to send at one time": count_of("planned.vinoshipper_orders")},
         views=(View("what would be sent", "planned.vinoshipper_orders", _to_send),),
         in_short=_planned,
     ),
-    PLAN_BACK: Page({"to tell at one time": _count("planned.commerce7_orders")}, in_short=_back),
+    PLAN_BACK: Page({"to tell at one time": count_of("planned.commerce7_orders")}, in_short=_back),
     PUSH: Page(
         {
-            "orders known": _count("synced.orders", _LISTED),
-            "orders sent": _count("synced.orders", "where state = 'sent'"),
-            "orders failed": _count("synced.orders", "where state = 'failed'"),
-            "writes unknown": _count("synced.order_writes", "where outcome is null and call <> 'message'"),
+            "orders known": count_of("synced.orders", _LISTED),
+            "orders sent": count_of("synced.orders", "where state = 'sent'"),
+            "orders failed": count_of("synced.orders", "where state = 'failed'"),
+            "writes unknown": count_of("synced.order_writes", "where outcome is null and call <> 'message'"),
         },
         views=(
             View("failed, newest first", "synced.orders where state = 'failed'", _failed),
@@ -180,9 +170,9 @@ PAGES: Final = {
     ),
     PUSH_BACK: Page(
         {
-            "fulfilled by us": _count("synced.fulfilments", "where outcome = 'done'"),
-            "customers mailed": _count("synced.fulfilments", "where mailed"),
-            "fulfillments refused": _count("synced.fulfilments", "where outcome = 'refused'"),
+            "fulfilled by us": count_of("synced.fulfilments", "where outcome = 'done'"),
+            "customers mailed": count_of("synced.fulfilments", "where mailed"),
+            "fulfillments refused": count_of("synced.fulfilments", "where outcome = 'refused'"),
         },
         views=(
             View("what was told last", "synced.order_activity where kind in ('message', 'fulfilment')", _newest_back),
