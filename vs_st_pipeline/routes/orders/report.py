@@ -47,11 +47,13 @@ class OrdersReport(Report):
         tally: what became of orders in this run, by the words of `synced`.
         standing: orders that stand failed, over all runs; None where this run did not get that far.
         shadow: whether `orders.mode` keeps this run from writing.
+        not_sent: orders that a person wanted sent now and that were not: number, code and why, for people.
     """
 
     tally: Tally = field(default_factory=Tally)
     standing: int | None = None
     shadow: bool = False
+    not_sent: list[str] = field(default_factory=list)
 
     def add_up(self) -> None:
         """Work out the counts that all routes have from this route's own."""
@@ -85,6 +87,7 @@ class OrdersReport(Report):
             f"  planned  {planned['send']} to send, {planned['fulfil']} to fulfill, {planned['messages']} messages",
             f"  synced   {done}, {tally['messages']} messages",
             *([f"  open     {self.standing} failed"] if self.standing else []),
+            *(f"  not sent {one}" for one in self.not_sent),
             *self.reason_lines(),
         ]
 

@@ -390,6 +390,22 @@ def test_r29_retry_shows_what_would_go_and_asks(told: tuple[Scene, dict[str, Rec
     assert "hillside: 1 order is judged and sent now" in asked.err
 
 
+def test_r29_retry_says_which_orders_are_still_refused_and_why_and_counts_them_as_standing(
+    told: tuple[Scene, dict[str, Record]],
+) -> None:
+    """`failed` counts what became so (ruling 8); what was failed and is still is noted `failed_before`, and open."""
+    scene, orders = told
+    words = ("retry", "--merchant", HILLSIDE, "--route", ROUTE, "--code", "compliance", "--yes")
+    row = scene.run(*words, "--json").json["merchants"][0]
+    stand = len(ran(scene, "list", "--state", "failed", "--json").json["orders"])
+    assert (row["status"], row["synced"]["failed"], row["open"]) == ("partial", 0, stand)
+    assert row["planned"]["noted"]["failed_before"] == stand
+    done = scene.run(*words)
+    assert f"\n  not sent {named(orders['refused'])}: (compliance) " in done.out
+    assert f"\n  open     {stand} failed\n" in done.out
+    assert (done.exit_code, done.out.count("  not sent ")) == (1, 1)
+
+
 # --- check of the merchant --------------------------------------------------------------------------------------------
 
 
