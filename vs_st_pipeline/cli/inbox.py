@@ -16,6 +16,7 @@ from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.hints import HintState
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.platform.inbox import questions
@@ -102,7 +103,8 @@ def show(number: int, as_json: bool) -> None:
     if as_json:
         say_json(told)
         return
-    say(f"{number}  {told['stored_at']}  {told['merchant']}  {told['system']}  {told['kind']}, {told['times']} times")
+    times = counted(told["times"], "times")
+    say(f"{number}  {told['stored_at']}  {told['merchant']}  {told['system']}  {told['kind']}, {times}")
     say(*(f"  {key}: {value}" for key, value in told["kept"].items()))
     say(*(f"  {_line(one)}" for one in told["hints"]))
 
@@ -129,7 +131,7 @@ def replay(words: tuple[str, ...], ids: tuple[str, ...], since: str | None, as_j
     if as_json:
         say_json({"replayed": count})
     else:
-        say(f"{count} hints wait again")
+        say(f"{counted(count, 'hints')} {'waits' if count == 1 else 'wait'} again")
 
 
 def _shown(system: str, kept: Mapping[str, Any]) -> Mapping[str, Any]:

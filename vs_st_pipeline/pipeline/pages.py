@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.tables import Frame
 from vs_st_pipeline.platform.run import Run
@@ -41,6 +42,12 @@ class View:
     name: str
     rows: str
     make: Callable[[Run], Frame]
+
+
+def rows_counted(shown: Mapping[str, Any]) -> str:
+    """Return how many rows the table of a page has, in words; it lacks the number where it could not be made."""
+    count = shown.get("dagster/row_count")
+    return "rows not counted" if count is None else counted(count, "rows")
 
 
 def nothing_more(report: Report, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

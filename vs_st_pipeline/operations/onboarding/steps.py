@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadKey, BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import FAILED as RUN_FAILED
 from vs_st_pipeline.domain.report import PARTIAL, Report
 from vs_st_pipeline.operations.merchant_files import NotChanged, change, create, lines_to_paste
@@ -235,7 +236,7 @@ def _take_plan(walk: Walk) -> StepResult:
 
 def _show_plan(walk: Walk, lines: list[str]) -> None:
     assert walk.place.person is not None
-    more = [f"  and {len(lines) - _PLAN_LINES} lines more"] if len(lines) > _PLAN_LINES else []
+    more = [f"  and {counted(len(lines) - _PLAN_LINES, 'lines')} more"] if len(lines) > _PLAN_LINES else []
     walk.place.person.show(*lines[:_PLAN_LINES], *more)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View, rows_counted
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.audience.assets import (
@@ -29,13 +30,13 @@ Short = tuple[str, dict[str, Any]]
 def _read(*words: str) -> Any:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         numbers = {f"{word} read": report.seen.get(word, 0) for word in words}
-        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+        return ", ".join(counted(count, name) for name, count in numbers.items()), numbers
 
     return in_short
 
 
 def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
+    return rows_counted(shown), {}
 
 
 def _of(report: Report) -> AudienceReport:
@@ -55,7 +56,7 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
             {"reason": str(k), "records": n, "means": MEANINGS.get(k, "")} for k, n in sorted(counts.items()) if n
         ]:
             numbers[name] = Table(rows)
-    return f"{told.events.total()} events, {told.late} late; {told.held.total()} held back", numbers
+    return f"{counted(told.events.total(), 'events')}, {told.late} late; {told.held.total()} held back", numbers
 
 
 def _history(report: Report, shown: Mapping[str, Any]) -> Short:

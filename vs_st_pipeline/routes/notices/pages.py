@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View, rows_counted
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.assets import (
@@ -29,13 +30,13 @@ Short = tuple[str, dict[str, Any]]
 def _read(*words: str) -> Any:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         numbers = {f"{word} read": report.seen.get(word, 0) for word in words}
-        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+        return ", ".join(counted(count, name) for name, count in numbers.items()), numbers
 
     return in_short
 
 
 def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
+    return rows_counted(shown), {}
 
 
 def _of(report: Report) -> NoticesReport:
@@ -54,7 +55,10 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
     for name, counts in (("waiting by reason", told.waits), ("dropped by reason", told.dropped), ("noted", told.noted)):
         if (table := _reasons(counts)) is not None:
             numbers[name] = table
-    return f"{told.messages} messages due; {told.waits.total()} wait, {told.dropped.total()} dropped", numbers
+    return (
+        f"{counted(told.messages, 'messages')} due; {told.waits.total()} wait, {told.dropped.total()} dropped",
+        numbers,
+    )
 
 
 def _sent(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -73,7 +77,7 @@ def _acted(report: Report, shown: Mapping[str, Any]) -> Short:
 
 
 def _actions(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{_of(report).actions} actions due", {"actions due": _of(report).actions}
+    return f"{counted(_of(report).actions, 'actions')} due", {"actions due": _of(report).actions}
 
 
 def _masked(run: Run, sql: str, values: list[Any]) -> Frame:

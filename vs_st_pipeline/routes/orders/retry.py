@@ -6,6 +6,7 @@ Nothing is forced: each order is judged, and read at Vinoshipper, as `vs-st orde
 from __future__ import annotations
 
 from vs_st_pipeline.domain.errors import BadArguments, BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import OK, PARTIAL, Report
 from vs_st_pipeline.pipeline.once.schedule import write_next_due
 from vs_st_pipeline.pipeline.route import Again
@@ -22,7 +23,7 @@ from vs_st_pipeline.routes.orders.told import why_of
 def find(run: Run, again: Again) -> list[str]:
     """Return what would be sent, a line for each order. Raises BadArguments: a word names no order, a code is none."""
     rows = _rows(run, again)
-    count = f"{show.counted(len(rows), 'order')} {'is' if len(rows) == 1 else 'are'}"
+    count = f"{counted(len(rows), 'orders')} {'is' if len(rows) == 1 else 'are'}"
     lines = [f"{run.merchant.id}: {count} judged and sent now"]
     for row in rows:
         lines.append(
