@@ -19,6 +19,7 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.hints import HintState
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.operations.worker import why_waiting
 from vs_st_pipeline.platform.inbox import questions
 from vs_st_pipeline.platform.inbox.disk import InboxUnusable
 from vs_st_pipeline.platform.inbox.store import Inbox
@@ -76,7 +77,7 @@ def list_hints(
     for name, what in stored.items():
         counts = what if isinstance(what, dict) else {"": what}
         say(f"{name}: " + (", ".join(f"{count} {word}".rstrip() for word, count in counts.items()) or "none"))
-    say(*(_line(one) for one in told["entries"]))
+    say(*_lines(told["entries"]))
 
 
 def _stored(merchants: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def show(number: int, as_json: bool) -> None:
     times = counted(told["times"], "times")
     say(f"{number}  {told['stored_at']}  {told['merchant']}  {told['system']}  {told['kind']}, {times}")
     say(*(f"  {key}: {value}" for key, value in told["kept"].items()))
-    say(*(f"  {_line(one)}" for one in told["hints"]))
+    say(*(f"  {line}" for line in _lines(told["hints"])))
 
 
 @inbox.command(short_help="Let entries wait again, as if they had just come.")
@@ -189,9 +190,18 @@ class _readable:  # noqa: N801  # it is used as a statement
             ) from None
 
 
-def _line(one: dict[str, Any]) -> str:
+def _lines(hints: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a line for each hint; of one that waits it says why."""
+    folder = data_dir(os.environ)
+    found, entries = Inbox(folder), {one["entry"] for one in hints if one["state"] == HintState.WAITING}
+    with _readable(found):
+        why = why_waiting.reasons(found, folder, os.environ, entries) if entries else {}
+    return [_line(one, why.get((one["entry"], one["route"]), "")) for one in hints]
+
+
+def _line(one: dict[str, Any], why: str) -> str:
     what = " ".join(str(part) for part in (one["kind"], one["id"]) if part)
-    became = one["outcome"] or one["state"]
+    became = (one["outcome"] or one["state"]) + (f" ({why})" if why else "")
     lag = "" if one["lag_seconds"] is None else f" after {one['lag_seconds']:.1f} s"
     times = "" if one["times"] == 1 else f", {one['times']} times"
     error = "" if one["error"] is None else f", {one['error']}"
