@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -372,6 +373,16 @@ def test_o8_products_compares_by_sku_with_prices_of_two_places(told: tuple[Scene
         "LIBRARY": "only_commerce7", "OLD18": "only_vinoshipper", "port19": "case_differs"
     }  # fmt: skip
     assert "PORT19" not in rows
+
+
+def test_o8_products_says_when_they_were_read_in_the_winery_s_time_zone(told: tuple[Scene, dict[str, Record]]) -> None:
+    scene, _ = told
+    with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
+        rows = db.rows("select system, read_at from raw.catalogues order by system")
+    zone = ZoneInfo("America/Los_Angeles")
+    times = [f"{name} {at.replace(tzinfo=UTC).astimezone(zone):%Y-%m-%d %H:%M}" for name, at in rows]
+    assert len(times) == 2
+    assert ran(scene, "products").out.splitlines()[0].endswith(f"; read {', '.join(times)}")
 
 
 def test_r29_retry_shows_what_would_go_and_asks(told: tuple[Scene, dict[str, Record]]) -> None:
