@@ -25,6 +25,7 @@ from vs_st_pipeline.platform.inbox.disk import InboxUnusable
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
 from vs_st_pipeline.platform.settings.forms import parse_duration
+from vs_st_pipeline.platform.settings.merchants import places_of_entries
 
 _LARGEST = 2**63 - 1  # of a number of an entry
 
@@ -168,7 +169,8 @@ def _known(found: Inbox, ids: list[str]) -> list[str]:
     for merchant_id in (one for one in ids if not questions.has_entries(found, one)):
         file = read_merchants(settings_path(os.environ), os.environ, secrets=False, all_bad=True)
         if file.get(merchant_id) is None and not file.bad_of(merchant_id):
-            raise click.UsageError(f"there is no merchant '{merchant_id}' in {file.path}, and nothing of one is kept")
+            where = places_of_entries(file.path)
+            raise click.UsageError(f"there is no merchant '{merchant_id}' in {where}, and nothing of one is kept")
     return ids
 
 

@@ -21,7 +21,7 @@ from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.webhooks.leaving import Left, NotRemoved
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
-from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled, place_of_entry
+from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled, place_of_entry, places_of_entries
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
@@ -67,7 +67,8 @@ def offboard(
     if kept is None:
         hints = inbox.remove(merchant_id)
         if enabled is None and not hints:
-            raise click.UsageError(f"there is no merchant '{merchant_id}' in {path}, and nothing is kept of one")
+            where = places_of_entries(path)
+            raise click.UsageError(f"there is no merchant '{merchant_id}' in {where}, and nothing is kept of one")
         removed = offboard.Removed(offboard.nothing_counted(), 0, inbox=hints)
     else:
         last = "".join(f"\n{sentence}" for sentence in under_way)

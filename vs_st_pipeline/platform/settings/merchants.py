@@ -410,6 +410,13 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     return None
 
 
+def places_of_entries(path: Path) -> str:
+    """Return where entries of merchants stand, for people: the file or folder, and `merchants.d` where that has any."""
+    beside = path.parent / _MORE_FILES
+    has_more = not path.is_dir() and any(beside.glob("*.yaml"))
+    return f"{path} or {beside}" if has_more else str(path)
+
+
 def place_of_entry(path: Path, merchant_id: str) -> str:
     """Return the file and the line that a merchant's entry stands at, as errors name them; the file, if it has none.
 
