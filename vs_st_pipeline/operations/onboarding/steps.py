@@ -16,7 +16,7 @@ from vs_st_pipeline.domain.report import FAILED as RUN_FAILED
 from vs_st_pipeline.domain.report import PARTIAL, Report
 from vs_st_pipeline.operations.merchant_files import NotChanged, change, create, lines_to_paste
 from vs_st_pipeline.operations.onboarding import confirming, hooks
-from vs_st_pipeline.operations.onboarding.keys import keys_of, reference_of, take_secrets, value_behind
+from vs_st_pipeline.operations.onboarding.keys import keys_of, name_of, reference_of, take_secrets, value_behind
 from vs_st_pipeline.operations.onboarding.table import NAME, TIME_ZONE
 from vs_st_pipeline.operations.onboarding.walk import Walk, in_words, revealed
 from vs_st_pipeline.pipeline.onboarding import DONE, SKIPPED, WAITING, StepResult, failed
@@ -71,7 +71,7 @@ def _take_account(connector: Connector[Any], seen: dict[str, AccountSeen], walk:
         found = connector.setup.look(walk.candidate.session.client(connector), walk.candidate.merchant)
     except BadKey as error:
         walk.key_files.note_refused(connector.name, refused=True)
-        names = " and ".join(key.column for one, key in keys_of(walk) if one is connector)
+        names = " and ".join(name_of(walk, key) for one, key in keys_of(walk) if one is connector)
         return failed(error, f"ask for the right {names}, and run it again")
     walk.key_files.note_refused(connector.name, refused=False)
     seen[connector.name] = found
