@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final
 
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.plan import UNREADABLE
 
 OK = "ok"
@@ -205,4 +206,4 @@ def _reasons(counter: Mapping[str, int]) -> dict[str, int]:
 
 
 def _named(counter: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counter.items()) or "nothing"
+    return ", ".join(counted(count, name) for name, count in counter.items()) or "nothing"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.tables import Frame
 from vs_st_pipeline.platform.run import Run
@@ -54,9 +55,15 @@ def nothing_more(report: Report, shown: Mapping[str, Any]) -> Short:
     return report.status, {}
 
 
+def rows_counted(shown: Mapping[str, Any]) -> str:
+    """Return how many rows the table of a page has, in words; it lacks the number where it could not be made."""
+    count = shown.get(ROW_COUNT)
+    return "rows not counted" if count is None else counted(count, "rows")
+
+
 def rows_there(report: Report, shown: Mapping[str, Any]) -> Short:
     """Return how many rows the asset has, as its page shows them."""
-    return f"{shown.get(ROW_COUNT)} rows", {}
+    return rows_counted(shown), {}
 
 
 def read_of(*words: str) -> InShort:
@@ -64,7 +71,7 @@ def read_of(*words: str) -> InShort:
 
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         numbers = {f"{word} read": report.seen.get(word, 0) for word in words}
-        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+        return ", ".join(counted(count, name) for name, count in numbers.items()), numbers
 
     return in_short
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -276,3 +277,32 @@ def test_ruling_4_sync_says_what_it_cannot_see_beside_what_it_planned(story: Sto
     story.shop.set_switch("date_filter", "ignored")
     (sentence,) = story.sync("--full").of()["unseen"]
     assert IGNORED in sentence
+
+
+# --- Ctrl-C before there is anything to stop --------------------------------------------------------------------------
+
+SLOW_IMPORT = """
+import sys, time
+from vs_st_pipeline.cli import entry
+
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "vs_st_pipeline.cli.main":
+            print("importing", flush=True)
+            time.sleep(60)
+
+sys.meta_path.insert(0, Slow())
+sys.argv = ["vs-st", "merchants"]
+entry.main()
+"""
+
+
+def test_ctrl_c_while_the_command_is_imported_ends_it_at_once_without_a_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_IMPORT], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"importing\n"
+        process.send_signal(signal.SIGINT)
+        said, complaint = process.communicate(timeout=30)
+    assert (process.returncode, said, complaint) == (130, b"", b"")

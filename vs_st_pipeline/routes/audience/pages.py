@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, Page, Short, Table, View, count_of, read_of, rows_there
@@ -41,7 +42,7 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
             {"reason": str(k), "records": n, "means": MEANINGS.get(k, "")} for k, n in sorted(counts.items()) if n
         ]:
             numbers[name] = Table(rows)
-    return f"{told.events.total()} events, {told.late} late; {told.held.total()} held back", numbers
+    return f"{counted(told.events.total(), 'events')}, {told.late} late; {told.held.total()} held back", numbers
 
 
 def _history(report: Report, shown: Mapping[str, Any]) -> Short:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, count_of, rows_there
@@ -20,14 +21,14 @@ from vs_st_pipeline.routes.consumers.words import MEANINGS
 
 def _events(report: Report, shown: Mapping[str, Any]) -> Short:
     taken = report.seen.get("events", 0)
-    return f"{taken} events taken from the inbox", {"events taken": taken}
+    return f"{counted(taken, 'events')} taken from the inbox", {"events taken": taken}
 
 
 def _orders(report: Report, shown: Mapping[str, Any]) -> Short:
     read = report.seen.get("orders", 0)
     words = report.orders if isinstance(report, ConsumersReport) else {}
     told = ", ".join(f"{count} {word}" for word, count in words.items() if count)
-    return f"{read} orders read or tried" + (f": {told}" if told else ""), {"orders read": read}
+    return f"{counted(read, 'orders')} read or tried" + (f": {told}" if told else ""), {"orders read": read}
 
 
 def _part_of(report: Report, crm: str) -> CrmPart:
@@ -38,7 +39,7 @@ def _part_of(report: Report, crm: str) -> CrmPart:
 def _found(crm: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         looked = _part_of(report, crm).looked
-        return f"{looked} records found", {"records found": looked}
+        return f"{counted(looked, 'records')} found", {"records found": looked}
 
     return in_short
 
@@ -52,7 +53,12 @@ def _planned(crm: str) -> InShort:
             rows = [{"reason": k, "consumers": n, "means": MEANINGS.get(k, "")} for k, n in counter.items() if n]
             if rows:
                 numbers[name] = Table(rows)
-        short = f"{part.planned['consumers']} consumers to write, {part.planned['subscriptions']} subscriptions"
+        short = ", ".join(
+            (
+                f"{counted(part.planned['consumers'], 'consumers')} to write",
+                counted(part.planned["subscriptions"], "subscriptions"),
+            )
+        )
         return f"{short}; {part.held.total()} held back", numbers
 
     return in_short
@@ -66,7 +72,7 @@ def _synced(crm: str) -> InShort:
             "consumers rejected": part.rejected,
             "consumers unknown": part.unknown,
         }
-        short = ", ".join(f"{count} {name}" for name, count in numbers.items())
+        short = ", ".join(counted(count, name) for name, count in numbers.items())
         return (f"{part.error.kind}: {part.error.message}; {short}" if part.error else short), numbers
 
     return in_short

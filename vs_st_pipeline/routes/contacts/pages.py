@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, rows_counted
 from vs_st_pipeline.pipeline.tables import Frame
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts import tables
@@ -16,14 +17,15 @@ from vs_st_pipeline.routes.contacts.words import MEANINGS
 def _seen(what: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         seen = report.seen[what]
-        return f"{seen} {what} seen with {shown.get('requests sent')} requests", {f"{what} seen": seen}
+        asked = counted(shown.get("requests sent", 0), "requests")
+        return f"{counted(seen, what)} seen with {asked}", {f"{what} seen": seen}
 
     return in_short
 
 
 def _staged(report: Report, shown: Mapping[str, Any]) -> Short:
     unusable = next((count for name, count in shown.items() if name.startswith("unusable ")), 0)
-    return f"{shown.get(ROW_COUNT)} rows, {unusable} records that cannot be used in full", {}
+    return f"{rows_counted(shown)}, {counted(unusable, 'records')} that cannot be used in full", {}
 
 
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -39,8 +41,8 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
             {"reason": key, "contacts": count, "means": MEANINGS.get(key, "")} for key, count in counter.items()
         ]:
             numbers[name] = Table(rows)
-    short = f"{contacts} contacts to write ({fields} values)"
-    short += f", {report.held.total()} held back, {unmatched} are no customers of the shop"
+    short = f"{counted(contacts, 'contacts')} to write ({counted(fields, 'values')})"
+    short += f", {report.held.total()} held back, {unmatched} of no customer of the shop"
     return f"the brake refuses this plan; {short}" if shown.get("brake") else short, numbers
 
 
@@ -50,10 +52,10 @@ def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
         "contacts rejected": report.rejected,
         "contacts unknown": report.unknown,
     }
-    short = ", ".join(f"{count} {name}" for name, count in numbers.items())
+    short = ", ".join(counted(count, name) for name, count in numbers.items())
     if report.waiting and report.waiting[0] > report.rejected:
         numbers["contacts refused so far, tried again later"] = report.waiting[0]
-        short += f"; {report.waiting[0]} were refused so far and are tried again later"
+        short += f"; {report.waiting[0]} refused so far, tried again later"
     return short, numbers
 
 

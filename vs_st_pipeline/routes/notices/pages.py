@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, Page, Short, Table, View, count_of, read_of, rows_there
@@ -40,7 +41,10 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
     for name, counts in (("waiting by reason", told.waits), ("dropped by reason", told.dropped), ("noted", told.noted)):
         if (table := _reasons(counts)) is not None:
             numbers[name] = table
-    return f"{told.messages} messages due; {told.waits.total()} wait, {told.dropped.total()} dropped", numbers
+    return (
+        f"{counted(told.messages, 'messages')} due; {told.waits.total()} wait, {told.dropped.total()} dropped",
+        numbers,
+    )
 
 
 def _sent(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -59,7 +63,7 @@ def _acted(report: Report, shown: Mapping[str, Any]) -> Short:
 
 
 def _actions(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{_of(report).actions} actions due", {"actions due": _of(report).actions}
+    return f"{counted(_of(report).actions, 'actions')} due", {"actions due": _of(report).actions}
 
 
 def _masked(run: Run, sql: str, values: list[Any]) -> Frame:

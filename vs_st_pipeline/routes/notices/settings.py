@@ -26,6 +26,7 @@ from vs_st_pipeline.connectors.gupshup.template_settings import Answer, Said, Te
 from vs_st_pipeline.connectors.gupshup.variables import NAMES
 from vs_st_pipeline.domain.countries import is_country
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.settings.forms import (
     Choice,
     DefaultOrFile,
@@ -371,7 +372,7 @@ class NoticesSettings(SettingsModel):
         if not self.accounts:
             yield "notices.accounts: no account is installed, so every message waits"
         if self.only_to is not None:
-            yield f"notices.only_to: a rehearsal; messages go to {len(self.only_to)} numbers alone"
+            yield f"notices.only_to: a rehearsal; messages go to {counted(len(self.only_to), 'numbers')} alone"
         if self.attestation is not None and "attestation" not in self.opt_in:
             yield "notices.attestation: it does not count, because opt_in does not name attestation"
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadArguments
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.pipeline.own_commands import JobField, Option, OtherName, OwnCommand, OwnJob, Told
 from vs_st_pipeline.pipeline.route import DryRun, Question, Retry
 from vs_st_pipeline.platform.run import Run
@@ -268,10 +269,15 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
         voids = db.value("select count(*) from synced.order_writes where outcome is null and call = 'cancel'")
     found = []
     if sending:
-        found.append(f"{sending} orders are being sent, and whether Vinoshipper has them is not known")
+        them = "it" if sending == 1 else "them"
+        found.append(f"{_orders(sending)} being sent, and whether Vinoshipper has {them} is not known")
     if voids:
-        found.append(f"{voids} orders are being voided, and whether Vinoshipper did it is not known")
+        found.append(f"{_orders(voids)} being voided, and whether Vinoshipper did it is not known")
     return found
+
+
+def _orders(count: int) -> str:
+    return f"{counted(count, 'orders')} {'is' if count == 1 else 'are'}"
 
 
 def outcome(run: Run, run_id: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, count_of, rows_there
 from vs_st_pipeline.pipeline.tables import Frame, read_table
@@ -21,7 +22,7 @@ _AT: Final = "strftime({}, '%Y-%m-%d %H:%M')"
 def _read(word: str, what: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         count = report.seen.get(word, 0)
-        return f"{count} {what} read", {f"{what} read": count}
+        return f"{counted(count, what)} read", {f"{what} read": count}
 
     return in_short
 
@@ -41,12 +42,12 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
     numbers |= {"not sent, by code": Table(held)} if held else {}
     numbers |= {"worth knowing": Table(noted)} if noted else {}
     otherwise = sum(count for count in report.held.values())
-    return f"{report.planned.get('send', 0)} orders to send; {otherwise} judged otherwise", numbers
+    return f"{counted(report.planned.get('send', 0), 'orders')} to send; {otherwise} judged otherwise", numbers
 
 
 def _back(report: Report, shown: Mapping[str, Any]) -> Short:
     planned = report.planned
-    return f"{planned.get('fulfil', 0)} to fulfill, {planned.get('messages', 0)} messages", {}
+    return f"{planned.get('fulfil', 0)} to fulfill, {counted(planned.get('messages', 0), 'messages')}", {}
 
 
 def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -60,7 +61,9 @@ def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
 def _synced_back(report: Report, shown: Mapping[str, Any]) -> Short:
     done: Mapping[str, int] = report.as_json()["synced"]
     numbers = {"orders fulfilled": done.get("fulfilled", 0), "messages": done.get("messages", 0)}
-    return _ended(report, f"{numbers['orders fulfilled']} fulfilled, {numbers['messages']} messages"), numbers
+    return _ended(
+        report, f"{numbers['orders fulfilled']} fulfilled, {counted(numbers['messages'], 'messages')}"
+    ), numbers
 
 
 def _ended(report: Report, told: str) -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.domain.errors import BadArguments
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -256,15 +257,10 @@ def list_lines(merchant: Merchant, orders: Sequence[Mapping[str, Any]], fit: int
     """
     if not orders:
         return [f"{merchant.name}: {'no such order' if chosen else 'no order is held yet'}"]
-    said = f"{counted(fit, 'order')}, by when they were paid, newest first"
+    said = f"{counted(fit, 'orders')}, by when they were paid, newest first"
     if len(orders) < fit:
         said = f"the newest {len(orders)} of {fit} orders, by when they were paid; `--limit {fit}` lists all"
     return [f"{merchant.name}: {said}", *rows(merchant, orders)]
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: `1 order`, `2 orders`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def rows(merchant: Merchant, orders: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -374,6 +375,16 @@ def test_o8_products_compares_by_sku_with_prices_of_two_places(told: tuple[Scene
     assert "PORT19" not in rows
 
 
+def test_o8_products_says_when_they_were_read_in_the_winery_s_time_zone(told: tuple[Scene, dict[str, Record]]) -> None:
+    scene, _ = told
+    with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
+        rows = db.rows("select system, read_at from raw.catalogues order by system")
+    zone = ZoneInfo("America/Los_Angeles")
+    times = [f"{name} {at.replace(tzinfo=UTC).astimezone(zone):%Y-%m-%d %H:%M}" for name, at in rows]
+    assert len(times) == 2
+    assert ran(scene, "products").out.splitlines()[0].endswith(f"; read {', '.join(times)}")
+
+
 def test_r29_retry_shows_what_would_go_and_asks(told: tuple[Scene, dict[str, Record]]) -> None:
     scene, orders = told
     words = ("retry", "--merchant", HILLSIDE, "--route", ROUTE)
@@ -388,6 +399,22 @@ def test_r29_retry_shows_what_would_go_and_asks(told: tuple[Scene, dict[str, Rec
     assert named(orders["refused"]) in done.err
     assert scene.run(*words, "--code", "no_email", "--yes", "--json").json["nothing_waits"] == [HILLSIDE]
     assert "hillside: 1 order is judged and sent now" in asked.err
+
+
+def test_r29_retry_says_which_orders_are_still_refused_and_why_and_counts_them_as_standing(
+    told: tuple[Scene, dict[str, Record]],
+) -> None:
+    """`failed` counts what became so (ruling 8); what was failed and is still is noted `failed_before`, and open."""
+    scene, orders = told
+    words = ("retry", "--merchant", HILLSIDE, "--route", ROUTE, "--code", "compliance", "--yes")
+    row = scene.run(*words, "--json").json["merchants"][0]
+    stand = len(ran(scene, "list", "--state", "failed", "--json").json["orders"])
+    assert (row["status"], row["synced"]["failed"], row["open"]) == ("partial", 0, stand)
+    assert row["planned"]["noted"]["failed_before"] == stand
+    done = scene.run(*words)
+    assert f"\n  not sent {named(orders['refused'])}: (compliance) " in done.out
+    assert f"\n  open     {stand} failed\n" in done.out
+    assert (done.exit_code, done.out.count("  not sent ")) == (1, 1)
 
 
 # --- check of the merchant --------------------------------------------------------------------------------------------
@@ -485,7 +512,7 @@ def test_r57_offboard_says_what_is_under_way(told: tuple[Scene, dict[str, Record
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'sending' where order_id = ?", [orders["refused"]["id"]])
     [sentence] = commands.under_way(warehouse_at(scene.data), HILLSIDE)
-    assert sentence.startswith("1 orders are being sent")
+    assert sentence.startswith("1 order is being sent, and whether Vinoshipper has it is not known")
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'failed' where order_id = ?", [orders["refused"]["id"]])
 
