@@ -131,12 +131,12 @@ def live(figures: Notices, name: str, switches: Switches, last: Value | None) ->
 
 @contextmanager
 def _scene(**more: Any) -> Iterator[Scene]:
-    forget_files()  # the command keeps the data folder that it met first
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(box_of(WORLD), Path(folder), **more)
         try:
             yield scene
         finally:
+            forget_files()
             scene.inbox.close()
 
 

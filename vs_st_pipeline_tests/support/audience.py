@@ -19,13 +19,13 @@ from typing import Any
 
 import yaml
 
-from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.audience_clients import ShopControl, WaymoreControl
 from vs_st_pipeline.sandbox.core.shop_sections import drop_of
 from vs_st_pipeline.sandbox.scenarios.shop_worlds import CORNER_SHOP, RIVER_BEND, STONE_MILL
 from vs_st_pipeline_tests.support.commanding import Commanding, forget_files
+from vs_st_pipeline_tests.support.opened_files import opened
 from vs_st_pipeline_tests.support.orders import hurrying
 
 __all__ = ["CORNER_SHOP", "RIVER_BEND", "STONE_MILL", "Scene", "hurrying"]
@@ -231,7 +231,7 @@ class Scene(Commanding):
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Record]:
         """Rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(self.merchant, ROUTE) as db:
+        with opened(self.data, self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 

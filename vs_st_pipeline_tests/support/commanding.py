@@ -100,8 +100,10 @@ class Commanding:
 
 
 def forget_files() -> None:
-    """Let go of all files, since one of them is about to become another."""
-    cli_sync._warehouse = None
+    """Let the command let go of all files: one of them is about to become another, or its folder ends."""
+    kept, cli_sync._warehouse = cli_sync._warehouse, None
+    if kept is not None:
+        kept.close()
 
 
 def _take_folder(data: Path) -> None:

@@ -30,6 +30,7 @@ from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_findings import overridden
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
 from vs_st_pipeline_tests.support.commanding import Commanding
+from vs_st_pipeline_tests.support.opened_files import opened
 
 Record = dict[str, Any]
 
@@ -266,7 +267,7 @@ class Scene(Commanding):
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Record]:
         """Return rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(self.merchant, ROUTE) as db:
+        with opened(self.data, self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 

@@ -29,7 +29,6 @@ import yaml
 
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.hints import NOTHING
-from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox
@@ -44,6 +43,7 @@ from vs_st_pipeline.sandbox.scenarios.parcels_accounts import (
     sender_of,
 )
 from vs_st_pipeline_tests.support.commanding import Commanding, forget_files
+from vs_st_pipeline_tests.support.opened_files import opened
 from vs_st_pipeline_tests.support.orders import hurrying, until
 from vs_st_pipeline_tests.support.receiving import SECRET, receiving
 from vs_st_pipeline_tests.support.story import Ran
@@ -381,7 +381,7 @@ class Scene(Commanding):
 
     def rows(self, sql: str, values: Sequence[Any] = (), merchant: str | None = None) -> list[Record]:
         """Rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(merchant or self.merchant, ROUTE) as db:
+        with opened(self.data, merchant or self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 

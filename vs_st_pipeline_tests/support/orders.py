@@ -26,7 +26,6 @@ from typing import Any
 import pytest
 import yaml
 
-from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.once.evidence import evidence_path
 from vs_st_pipeline.platform.http import rate_limit
 from vs_st_pipeline.platform.http.client import HttpClient
@@ -38,6 +37,7 @@ from vs_st_pipeline.sandbox.core.order_findings import order_findings
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import account_of
 from vs_st_pipeline_tests.support import unpaced
 from vs_st_pipeline_tests.support.commanding import Commanding, forget_files
+from vs_st_pipeline_tests.support.opened_files import opened
 from vs_st_pipeline_tests.support.receiving import SECRET, receiving
 
 Record = dict[str, Any]
@@ -330,7 +330,7 @@ class Scene(Commanding):
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Record]:
         """Rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(self.merchant, ROUTE) as db:
+        with opened(self.data, self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 
