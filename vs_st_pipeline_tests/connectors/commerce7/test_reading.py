@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.connectors.commerce7 import reading, retention, stored, writing
+from vs_st_pipeline.connectors.commerce7 import reading, retention, stored
 from vs_st_pipeline.connectors.commerce7.streams import ORDERS, STORED
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, Forbidden, PipelineError, Refused
 from vs_st_pipeline.platform.warehouse.suppression import erase, suppress
@@ -166,25 +166,6 @@ def test_o3_a_read_of_an_earlier_version_changes_nothing(world: World) -> None:
     order = world.one(plain)
     assert order is not None
     assert order.gift_message == "now"
-
-
-def test_o7_an_answer_to_a_fulfilment_is_kept_so_that_a_late_replica_is_not_believed(world: World) -> None:
-    world.box.control.set_switch("late_commit", "after_2_reads")
-    plain = world.plain()["id"]
-    world.one(plain)
-    body = {
-        "sendTransactionEmail": False,
-        "type": "Shipped",
-        "fulfillmentDate": world.now().isoformat(),
-        "shipped": {"trackingNumbers": ["1Z"], "carrier": "UPS"},
-        "packageCount": 1,
-    }
-    done = writing.fulfil(world.client(), plain, body, whole=True)
-    assert isinstance(done, writing.ShopDone)
-    writing.keep(world.run(), done)
-    order = world.one(plain)  # which shows it as it was before
-    assert order is not None
-    assert [one.tracking_numbers for one in order.fulfilments] == [("1Z",)]
 
 
 def test_o4_of_an_order_before_start_only_id_and_number_are_kept(hillside: World) -> None:
