@@ -210,7 +210,7 @@ class Attestation(SettingsModel):
 
 
 class Unexpected(SettingsModel):
-    """What a client answers to replies that lead to no action (8.5).
+    """What a client answers to replies that lead to no action.
 
     Attributes:
         enabled: whether anything is answered. text, template: what is.
@@ -222,7 +222,7 @@ class Unexpected(SettingsModel):
 
 
 class ActivitySettings(SettingsModel):
-    """Where each row of activity is told (8.6). push_headers: by name; they may be keys, so they are references.
+    """Where each row of activity is told. push_headers: by name; they may be keys, so they are references.
 
     Attributes:
         push_url: where. push_headers: by name, as references: they may be keys.
@@ -237,7 +237,7 @@ class NoticesSettings(SettingsModel):
 
     Attributes:
         accounts: the installed accounts, in the order of installation; a house account is looked up at the top.
-        use: `auto` (2.2), or the kind that the client selected.
+        use: `auto` (the first of `accounts`), or the kind that the client selected.
         countries: whose phones may be messaged. default_country: for addresses that name none.
         notifications: by status; absent: disabled. confirmations: by action key.
         quiet_hours: None: none. only_to: a rehearsal; None: it is none.

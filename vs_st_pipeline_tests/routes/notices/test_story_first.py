@@ -97,6 +97,8 @@ def test_what_names_nothing_is_wrong_use_and_keeps_its_keys(notices_scene: Scene
     ):
         done = scene.notices(*arguments)
         assert done.exit_code == 2, done
+    done = scene.notices("preview", "--notification", "return_created", "--template", "kk-on_the_way")
+    assert (done.exit_code, done.out.splitlines()[-1]) == (0, "  not filled: {{2}}, {{3}}; write more `params`")
     scene.gupshup.set_switch("template_list", "404", scene.account)
     done = scene.notices("preview", "--notification", FAILED, "--json")
     assert done.exit_code == 1
