@@ -1,4 +1,7 @@
-"""Says what this route can be asked, and in which words: plan, why, history, retry, and its own (orders.md 8)."""
+"""Says what this route can be asked, and in which words: plan, why, history, retry, and its own (orders.md 8).
+
+It is long because all that it says to people stands in one place.
+"""
 
 from __future__ import annotations
 
