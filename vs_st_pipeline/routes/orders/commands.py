@@ -190,7 +190,7 @@ COMMANDS: Final = (
         "Cancel an order at Vinoshipper that is not on its way yet.",
         lambda run, typed: acting.void(run, typed["order"], typed["reason"]),
         (_ORDER,),
-        (Option("--reason", "Why, as Vinoshipper is told.", "TEXT", required=True),),
+        (Option("--reason", "Why: Vinoshipper is told, and `show` says it.", "TEXT", required=True),),
         acts=True,
         asks=_ask_to_void,
         more=f"{_IS} It is voided only when Vinoshipper shows it.",
