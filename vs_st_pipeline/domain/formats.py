@@ -50,7 +50,7 @@ def humanize(span: timedelta) -> str:
 
 
 def counted(count: int, what: str, width: int = 0) -> str:
-    """Return a number with its noun: `1 order of Commerce7`, `2 orders of Commerce7`.
+    """Return a number with its noun: `1 order of the shop`, `2 orders of the shop`.
 
     Args:
         what: what is counted, its noun first and in the plural. width: of the number, at least.

@@ -267,17 +267,12 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
                    and w.call in ('create', 'update'))"""
         )
         voids = db.value("select count(*) from synced.order_writes where outcome is null and call = 'cancel'")
-    found = []
-    if sending:
-        them = "it" if sending == 1 else "them"
-        found.append(f"{_orders(sending)} being sent, and whether Vinoshipper has {them} is not known")
-    if voids:
-        found.append(f"{_orders(voids)} being voided, and whether Vinoshipper did it is not known")
-    return found
-
-
-def _orders(count: int) -> str:
-    return f"{counted(count, 'orders')} {'is' if count == 1 else 'are'}"
+    done = ((sending, "sent", "has that"), (voids, "voided", "did that"))
+    return [
+        f"{counted(count, 'orders')} being {what}, and whether Vinoshipper {did} is not known"
+        for count, what, did in done
+        if count
+    ]
 
 
 def outcome(run: Run, run_id: str) -> list[str]:

@@ -518,7 +518,7 @@ def test_r57_offboard_says_what_is_under_way(told: tuple[Scene, dict[str, Record
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'sending' where order_id = ?", [orders["refused"]["id"]])
     [sentence] = commands.under_way(warehouse_at(scene.data), HILLSIDE)
-    assert sentence.startswith("1 order is being sent, and whether Vinoshipper has it is not known")
+    assert sentence.startswith("1 order being sent, and whether Vinoshipper has that is not known")
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'failed' where order_id = ?", [orders["refused"]["id"]])
 
