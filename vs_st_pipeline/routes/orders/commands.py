@@ -193,7 +193,7 @@ COMMANDS: Final = (
         "Cancel an order at Vinoshipper that is not on its way yet.",
         lambda run, typed: acting.void(run, typed["order"], typed["reason"]),
         (_ORDER,),
-        (Option("--reason", "Why, as Vinoshipper is told.", "TEXT", required=True),),
+        (Option("--reason", "Why: Vinoshipper is told, and `show` says it.", "TEXT", required=True),),
         acts=True,
         asks=_ask_to_void,
         more=f"{_IS} It is voided only when Vinoshipper shows it.",
@@ -270,17 +270,12 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
                    and w.call in ('create', 'update'))"""
         )
         voids = db.value("select count(*) from synced.order_writes where outcome is null and call = 'cancel'")
-    found = []
-    if sending:
-        them = "it" if sending == 1 else "them"
-        found.append(f"{_orders(sending)} being sent, and whether Vinoshipper has {them} is not known")
-    if voids:
-        found.append(f"{_orders(voids)} being voided, and whether Vinoshipper did it is not known")
-    return found
-
-
-def _orders(count: int) -> str:
-    return f"{counted(count, 'orders')} {'is' if count == 1 else 'are'}"
+    done = ((sending, "sent", "has that"), (voids, "voided", "did that"))
+    return [
+        f"{counted(count, 'orders')} being {what}, and whether Vinoshipper {did} is not known"
+        for count, what, did in done
+        if count
+    ]
 
 
 def outcome(run: Run, run_id: str) -> list[str]:

@@ -57,7 +57,7 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
     db.uncache(ledger.FACTS)
     rows = db.rows(
         "select order_id from staged.shop_orders where not erased union select order_id from synced.orders where "
-        "problems <> '[]'"
+        "problems <> '[]' union select order_id from synced.void_reasons"
     )
     ids = sorted(row[0] for row in rows if forgotten.knows(STORED, row[0]))
     if not ids:
@@ -75,6 +75,7 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
             "update staged.shipments set problems = '[]', zip5 = null",
             "update synced.orders set problems = '[]'",
             "update synced.order_notes set says = ''",
+            "delete from synced.void_reasons",
             "delete from planned.vinoshipper_orders",
             "delete from planned.commerce7_orders",
         ):

@@ -315,9 +315,15 @@ def test_o8_void_asks_first_needs_a_reason_and_believes_only_what_is_shown(
     assert ran(scene, "void", named(order), "--reason", " ", "--yes").exit_code == 2
     assert ran(scene, "void", named(order), "--reason", "Moved").exit_code == 2, "ruling 10: nobody to ask"
     scene.clear_journals()
-    done = ran(scene, "void", named(order), "--reason", "Moved away", "--yes", "--json")
+    typed = "Moved away, said Mrs. Quillfeather of 707-555-0199"
+    done = ran(scene, "void", named(order), "--reason", typed, "--yes", "--json")
     assert (done.exit_code, acted(done)[0]["state"]) == (0, "voided")
-    assert [entry["reason"] for entry in scene.shipper.cancellations(HILLSIDE)][-1] == "Moved away"
+    assert [entry["reason"] for entry in scene.shipper.cancellations(HILLSIDE)][-1] == typed
+    assert (
+        "\n  void because Moved away, said Mrs. Quillfeather of ***-***-0199\n" in ran(scene, "show", named(order)).out
+    )
+    assert list(scene.show(order)) == SHOWN
+    assert "Quillfeather" not in str(scene.show(order)), "the activity names nobody, and outlives the person"
     again = ran(scene, "void", named(order), "--reason", "Moved away", "--yes", "--json")
     assert (again.exit_code, acted(again)[0]["done"]) == (0, True)
     assert len(scene.writes()) == 1
@@ -512,7 +518,7 @@ def test_r57_offboard_says_what_is_under_way(told: tuple[Scene, dict[str, Record
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'sending' where order_id = ?", [orders["refused"]["id"]])
     [sentence] = commands.under_way(warehouse_at(scene.data), HILLSIDE)
-    assert sentence.startswith("1 order is being sent, and whether Vinoshipper has it is not known")
+    assert sentence.startswith("1 order being sent, and whether Vinoshipper has that is not known")
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'failed' where order_id = ?", [orders["refused"]["id"]])
 
@@ -626,6 +632,12 @@ def test_o10_forget_erases_a_person_and_nothing_goes_twice(told: tuple[Scene, di
     assert scene.accepted(later) == [scene.number(later)], "what is ordered later is new business"
     whole = b"".join(path.read_bytes() for path in scene.home.iterdir() if path.is_file())
     assert b"ada.sent@" not in whole
+    voided = orders["void"]
+    assert "Quillfeather" in ran(scene, "show", named(voided)).out
+    assert scene.run(*words, voided["customer"]["emails"][0]["email"]).json["orders"] == 1
+    assert "because" not in ran(scene, "show", named(voided)).out, "what was typed of a person goes with that person"
+    whole = b"".join(path.read_bytes() for path in scene.home.iterdir() if path.is_file())
+    assert b"Quillfeather" not in whole
     there = orders["again"]
     assert scene.run(*words, there["customer"]["emails"][0]["email"]).json["orders"] == 1
     scene.scan(there)
