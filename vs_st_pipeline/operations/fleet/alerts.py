@@ -196,7 +196,8 @@ def _of_troubles(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
             key += f" #{trouble.occurrence}" if trouble.occurrence else ""
             known[key] = one
             if key not in told:
-                new.append(Alert(key, trouble.key, f"{_name(one)}: {trouble.key}", trouble.says))
+                what = trouble.key if trouble.key != one.route else "somebody has to look"
+                new.append(Alert(key, trouble.key, f"{_name(one)}: {what}", trouble.says))
     names = {one.label: one for one in found.stands if one.state not in AT_REST}
     for key in sorted(key for key in told if key.startswith(_OF) and key not in known):
         label, _, what = key.removeprefix(_OF).partition(") ")
