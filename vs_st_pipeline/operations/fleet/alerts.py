@@ -192,8 +192,7 @@ def _of_troubles(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     new = []
     for one in found.stands:
         for trouble in () if one.state in AT_REST else one.troubles:
-            key = f"{_OF}{one.label}) {trouble.key}"
-            key += f" #{trouble.occurrence}" if trouble.occurrence else ""
+            key = f"{_OF}{one.label}) {trouble.key}{f' #{trouble.occurrence}' if trouble.occurrence else ''}"
             known[key] = one
             if key not in told:
                 what = trouble.key if trouble.key != one.route else "somebody has to look"
