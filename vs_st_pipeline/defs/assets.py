@@ -32,7 +32,7 @@ from vs_st_pipeline.defs.checks import key_of, spec_of
 from vs_st_pipeline.defs.execution import Share, SyncConfig, execute
 from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP, group_name, step_name
 from vs_st_pipeline.defs.resources import Settings
-from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.pipeline.route import Asset, Route
 
 _WHOSE = (
     "A partition is a merchant. One that is not in route `{route}` shows as missing; one that shows as failed says why "
@@ -49,10 +49,18 @@ def specs_of(route: Route) -> list[AssetSpec]:
             description=f"{asset.description}\n\n{_WHOSE.format(route=route.name)}",
             group_name=group_name(route, asset.key),
             skippable=True,
-            kinds=set(asset.kinds),
+            kinds=_kinds(route, asset),
         )
         for asset in route.assets
     ]
+
+
+def _kinds(route: Route, asset: Asset) -> set[str]:
+    """Return what tells an asset from others of its name in the graph, which shows the last word of a key alone.
+
+    It is stage, system, and how it is made; there is room for three. That all is in DuckDB tells nothing apart.
+    """
+    return {*asset.key.removeprefix(f"{route.name}/").split("/")[:-1], *(asset.kinds - {"duckdb"})}
 
 
 def assets_of(route: Route) -> AssetsDefinition:
@@ -87,7 +95,7 @@ class TickConfig(SyncConfig):
     """The options of a tick."""
 
     due_only: bool = Field(default=True, description="Only merchants that are due.")
-    routes: list[str] = Field(default_factory=list, description="The routes that have merchants due.")
+    routes: list[str] = Field(default_factory=list, description="Only these routes; none: all.")
 
 
 def tick_of(routes: Sequence[Route]) -> JobDefinition:
@@ -101,7 +109,7 @@ def tick_of(routes: Sequence[Route]) -> JobDefinition:
         shares = [
             Share(route, {asset.key for asset in route.assets}, route.checks)
             for route in routes
-            if route.name in config.routes
+            if not config.routes or route.name in config.routes
         ]
         yield from execute(context, config, settings, shares, TICK_STEP)
 

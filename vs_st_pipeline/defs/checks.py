@@ -80,7 +80,8 @@ def as_evaluation(result: AssetCheckResult, checks: Iterable[Check]) -> AssetChe
     )
 
 
-_COLUMNS = ("merchant", "result", "number", "of", "share", "detail", "sample", "checked")
+# Few columns: a page 1,280 wide would cut a wider table.
+_COLUMNS = ("merchant", "result", "detail", "sample", "checked")
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -92,10 +93,7 @@ def _row(check: Check, merchant_id: str, one: StoredResult, here: Collection[str
     age = now - datetime.fromtimestamp(one.at, now.tzinfo)
     return {
         "merchant": merchant_id,
-        "result": BAD if check.fails(one) else "fine",
-        "number": one.count,
-        "of": one.of,
-        "share": _share(one.count, one.of),
+        "result": f"{BAD if check.fails(one) else 'fine'}: {_counted(one.count, one.of)}",
         "detail": one.detail,
         "sample": one.sample,
         "checked": "in this run" if merchant_id in here else f"{humanize(age)} ago",
@@ -110,7 +108,7 @@ def _result(
     shown = [_row(check, merchant_id, found[merchant_id], here, now) for merchant_id in [*bad, *fine][:MOST_SHOWN]]
     count, of = sum(one.count for one in found.values()), sum(one.of for one in found.values())
     named = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-    told = f"{count} of {of} ({_share(count, of)}): {check.counted}."
+    told = f"{_counted(count, of)}: {check.counted}."
     if not found:
         told = "Checked for nobody yet: no merchant got this far."
     # An earlier finding of a merchant that is not in this run is reported, but is no reason to fail this run.
@@ -131,6 +129,11 @@ def _result(
             "by merchant": table(shown, _columns(shown)),
         },
     )
+
+
+def _counted(count: int, of: int) -> str:
+    """Return `3 of 4 (75.0 %)`; the number alone where it is a share of nothing else, as of names nobody knows."""
+    return f"{count} of {of} ({_share(count, of)})" if of > 0 else str(count)
 
 
 def _share(count: int, of: int) -> str:

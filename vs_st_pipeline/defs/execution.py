@@ -45,6 +45,7 @@ from vs_st_pipeline.defs.storage import dead_runs
 from vs_st_pipeline.defs.storage.planned_events import log_planned
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.operations.fleet.health import in_a_list
 from vs_st_pipeline.operations.fleet.health import label as fleet_label
 from vs_st_pipeline.pipeline.checks import Check
 from vs_st_pipeline.pipeline.metrics import Metric
@@ -254,7 +255,7 @@ def _label(result: MerchantResult) -> str:
 
 
 def _names(result: Sequence[MerchantResult]) -> str:
-    names = sorted(_label(one) for one in result)
+    names = sorted(in_a_list(one.merchant_id, one.part.route.name) for one in result)
     return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 

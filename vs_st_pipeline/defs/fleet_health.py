@@ -38,7 +38,7 @@ from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
 from vs_st_pipeline.domain.formats import counted, humanize
 from vs_st_pipeline.operations.fleet import advice, alerts, health
-from vs_st_pipeline.operations.fleet.health import AT_REST, BROKEN, FAILING, FINE, TROUBLE, Fleet, MerchantHealth
+from vs_st_pipeline.operations.fleet.health import AT_REST, BROKEN, FAILING, FINE, LATE, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 KEY = AssetKey(["fleet", "health"])
@@ -69,8 +69,8 @@ class FleetCheck:
 FRESH = FleetCheck(
     "everybody_is_fresh",
     "merchants without a good sync for too long",
-    "Their contacts say what was true then. The table says what is in the way. If it is most of them, look whether "
-    "sync_schedule is on and its runs get through, then whether a vendor is down.",
+    "What they keep in step says what was true then. The table says what is in the way. If it is most of them, look "
+    "whether sync_schedule is on and its runs get through, then whether a vendor is down.",
 )
 HEALTHY = FleetCheck(
     "nobody_is_failing",
@@ -152,9 +152,9 @@ def _metadata(found: Fleet) -> dict[str, Any]:
     shown["in numbers"] = table(_numbers(stands, found), _NUMBERS)
     # Plain numbers are drawn over time, in the tab of plots.
     shown |= {f"merchants {state}": count for state, count in found.counts.items()}
-    shown["contacts refused, waiting for another try"] = sum(one.rejects for one in found.stands)
+    shown["records refused, waiting for another try"] = sum(one.rejects for one in found.stands)
     shown["hints that wait"] = sum(one.hints for one in found.hints.values())
-    shown["contacts of unknown outcome"] = sum(one.unknown for one in found.stands)
+    shown["records of unknown outcome"] = sum(one.unknown for one in found.stands)
     shown["all that stands open"] = sum(one.open for one in found.stands)
     if left := len(found.stands) - len(stands):
         fine = found.counts[FINE] - sum(one.state == FINE for one in stands)
@@ -170,8 +170,10 @@ def _to_do(bad: Sequence[MerchantHealth]) -> str:
         # has them.
         why = re.sub(r" \(call \w+\)", "", one.error.message if one.error else one.says).rstrip(".")
         at = f" at {one.error.system}" if one.error and one.error.system else ""
-        do = advice.what_to_do(one.error) if one.error and one.kind in advice.WHAT_TO_DO else one.do
-        groups.setdefault(f"{one.in_words}{at}. {why}. → {do}", []).append(one.label)
+        do = one.do
+        if one.error and one.kind in advice.WHAT_TO_DO:
+            do = advice.what_to_do(one.error, lasts=one.state == LATE)
+        groups.setdefault(f"{one.in_words}{at}: {why}. → {do}", []).append(one.in_a_list)
     told, left, rest = "", len(bad), "\n\nand {} more: the table below has all of them."
     for said, names in groups.items():
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
@@ -184,8 +186,8 @@ def _to_do(bad: Sequence[MerchantHealth]) -> str:
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
-# Few columns: a page 1,280 wide would cut a wider table. A check's page has more room.
-_COLUMNS = ("merchant", "state", "good sync", "why, what to do")
+# Few columns: a page 1,280 wide would cut a wider table.
+_COLUMNS = ("who", "good sync", "why, what to do")
 _ON_THE_PAGE = ("who", "why, what to do")
 _NUMBERS = ("merchant", "good sync", "numbers")
 
@@ -199,7 +201,6 @@ def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, 
     return [
         {
             "merchant": one.label,
-            "state": _state(one, now),
             "who": f"{one.label}: {_state(one, now)}",
             "good sync": _good_sync(one),
             "why, what to do": f"{one.says} → {one.do}" if one.says else "",
@@ -251,8 +252,9 @@ def _ages(found: Fleet) -> str:
 
 def _changes(found: Fleet) -> str:
     hours = found.hours
-    says = f"{counted(sum(one.changes for one in hours), 'contacts')} written within {counted(len(hours), 'hours')}"
-    return by_hour(says, {"contacts": [one.changes for one in hours]})
+    changes = counted(sum(one.changes for one in hours), "changes")
+    says = f"{changes} accepted within {counted(len(hours), 'hours')}, of every route"
+    return by_hour(says, {"changes": [one.changes for one in hours]})
 
 
 def _errors(found: Fleet) -> str:
@@ -284,7 +286,7 @@ def _result(check: FleetCheck, found: Fleet) -> dict[str, Any]:
     share = f"{100 * len(bad) / of:.1f} %" if of else "-"
     told = f"{len(bad)} of {of} ({share}): {check.counted}."
     if bad:
-        named = ", ".join(one.label for one in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        named = ", ".join(one.in_a_list for one in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         told += f" Look at {named}: {check.means}"
     serious = len(bad) > SERIOUS * of
     return {

@@ -8,7 +8,7 @@ from typing import Any
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.domain.report import PARTIAL, Report
 from vs_st_pipeline.pipeline.pages import Page, Table, stored
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.pipeline.session import StageDone
@@ -30,9 +30,10 @@ def of_stage(route: Route, run: Run, done: StageDone) -> dict[str, dict[str, Any
                 for row in done.asked
             ]
             shown["what was asked"] = table(asked)
-        shown["requests sent"] = sum(done.calls.values())
-        if done.calls:
-            rows = [{"call": name, "requests": count} for name, count in sorted(done.calls.items())]
+        calls = _calls_for(route, asset, done)
+        shown["requests sent"] = sum(calls.values())
+        if calls:
+            rows = [{"call": name, "requests": count} for name, count in sorted(calls.items())]
             shown["requests by call"] = table(rows)
         shown["seconds"] = round(done.seconds, 3)
         if options := [name for name in ("full", "allow_unsafe", "dry_run") if getattr(run, name)]:
@@ -41,9 +42,19 @@ def of_stage(route: Route, run: Run, done: StageDone) -> dict[str, dict[str, Any
     return found
 
 
+def _calls_for(route: Route, asset: str, done: StageDone) -> dict[str, int]:
+    """Return the stage's calls without those of systems that other assets of the same stage are about."""
+    systems = {connector.name for connector in route.connectors}
+    about = {one: systems.intersection(one.split("/")[1:]) for one in route.made_by(done.name)}
+    others = set[str]().union(*about.values()) - about[asset] if about[asset] else set[str]()
+    return {call: count for call, count in done.calls.items() if call.split()[0] not in others}
+
+
 def with_report(route: Route, made: Mapping[str, dict[str, Any]], report: Report) -> dict[str, dict[str, Any]]:
     """Return the same with what only the report knows in front: that is what a reader in a hurry wants."""
     ended = report.status if report.error is None else f"{report.status} later: {sentence(report.error)}"
+    if report.status == PARTIAL and report.error is None:
+        ended += f": something was refused, cannot be read or has no known outcome. See {', '.join(_written_by(route))}"
     found = {}
     for asset, shown in made.items():
         short, known = route.pages.get(asset, Page()).in_short(report, shown)
@@ -51,6 +62,10 @@ def with_report(route: Route, made: Mapping[str, dict[str, Any]], report: Report
         found[asset] = {"in short": short, "this merchant's run": ended, **numbers, **shown}
         found[asset]["run"] = MetadataValue.dagster_run(report.run_id)
     return found
+
+
+def _written_by(route: Route) -> list[str]:
+    return [asset for asset in route.made_by(route.writes) if asset in route.pages]
 
 
 def sentence(error: PipelineError) -> str:

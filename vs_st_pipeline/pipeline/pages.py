@@ -81,13 +81,24 @@ def count_of(table: str, where: str = "") -> str:
     return f"select count(*) from {table} {where}".rstrip()
 
 
+def outcomes(counts: Mapping[str, int], records: str) -> str:
+    """Return what became of writes in a few words, without what there was none of; `records` is in the plural.
+
+    Args:
+        counts: by `accepted`, `rejected`, `unknown`.
+    """
+    words = {"accepted": "accepted", "rejected": "refused, tried again later", "unknown": "of unknown outcome"}
+    told = [f"{counted(counts[name], records)} {says}" for name, says in words.items() if counts.get(name)]
+    return ", ".join(told) or f"no {records} had to be written"
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What an asset's page shows.
 
     Attributes:
         counts: name -> SQL of a number. texts: name -> SQL of a sentence, which is left out where it is empty.
-        by_field: SQL of fields and how many contacts change in each; `$run` is the run.
+        by_field: SQL of fields and how many records change in each; `$run` is the run.
         in_short: report and what the rest of the page shows -> one sentence, and the report's own numbers.
     """
 
@@ -109,7 +120,7 @@ def stored(run: Run, page: Page) -> dict[str, Any]:
         shown: dict[str, Any] = {name: int(db.value(sql)) for name, sql in page.counts.items()}
         shown |= {name: text for name, sql in page.texts.items() if (text := db.value(sql))}
         if changes := db.rows(page.by_field, {"run": run.run_id}) if page.by_field else []:
-            shown["changes by field"] = Table([{"field": field, "contacts": count} for field, count in changes])
+            shown["changes by field"] = Table([{"field": field, "records": count} for field, count in changes])
         filled = [view for view in page.views if db.value(f"select count(*) from {view.rows}")]
     for view in filled:
         frame = view.make(run)

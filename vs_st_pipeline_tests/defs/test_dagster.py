@@ -32,6 +32,7 @@ from dagster._serdes import serialize_value
 from vs_st_pipeline import routes
 from vs_st_pipeline.definitions import defs
 from vs_st_pipeline.defs import fleet_health, partitions
+from vs_st_pipeline.defs.assets import specs_of
 from vs_st_pipeline.defs.checks import key_of
 from vs_st_pipeline.defs.merchant_pool import Part, run_one
 from vs_st_pipeline.defs.reporting import ReportLog
@@ -177,6 +178,18 @@ class TestDefinitions:
                 continue
             assert graph.get(key).group_name == key.path[0]
             assert graph.get(key).partitions_def.name == "merchants"
+
+    def test_assets_of_one_name_are_told_apart_where_only_the_name_is_drawn(self):
+        for route in routes.ROUTES:
+            drawn = [(spec.key.path[-1], frozenset(spec.kinds)) for spec in specs_of(route)]
+            assert len(set(drawn)) == len(drawn), route.name
+
+    def test_a_tick_that_names_no_route_is_of_all(self, folder: Path, instance: DagsterInstance):
+        job = defs.resolve_job_def("tick")
+        config = {"ops": {"run_due": {"config": {"due_only": False, "dry_run": True}}}}
+        assert job.execute_in_process(run_config=config, instance=instance).success
+        asked = {key.to_user_string() for key in instance.get_asset_keys() if key.path[0] == "raw"}
+        assert "raw/vinoshipper/orders" in asked
 
     def test_every_stop_of_the_way_makes_assets(self):
         assert list(contacts.ROUTE.stages) == list(STAGES)
@@ -343,6 +356,8 @@ class TestChecks:
         [row] = metadata(result, SYNCED, TEST)["rejected, tried again later"].records
         assert row.data["phone"] == "***-***-0142"
         assert row.data["code"] == meaning.code
+        [row] = metadata(result, SYNCED, TEST)["why refused, what to do"].records
+        assert row.data["code"] == f"{meaning.code} (1)"
         assert row.data["what it means, what to do"].startswith(f"{meaning.means} → {meaning.do} It is tried ")
         found = check_result(result, SYNCED, "nothing_is_rejected")
         assert not found.passed

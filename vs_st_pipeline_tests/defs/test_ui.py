@@ -59,7 +59,7 @@ def test_the_page_opens_on_a_fleet_whose_troubles_are_told(tmp_path: Path) -> No
         assert short == (
             "48 of 57 fine; 1 broken settings: ember-lane; 3 failing: foxglove-hill (auth), lark-meadow (auth), "
             "silver-creek (unsafe); 1 late: stony-ridge (try_later); 1 retrying: rivers-edge (bad_answer); "
-            "3 partial: quail-run, hillside, orders, glow-skin, consumers; 1 off"
+            "3 partial: quail-run, hillside (orders), glow-skin (consumers); 1 off"
         )
         checks = page["assetChecksOrError"]["checks"]
         assert {check["name"]: check["executionForLatestMaterialization"]["status"] for check in checks} == {

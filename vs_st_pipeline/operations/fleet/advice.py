@@ -14,20 +14,20 @@ MISSED = 3  # this many syncs of its own interval may be missed before a merchan
 KEYS_PLACE = "where the merchants file says"
 
 
+_NOTHING_YET = "Nothing yet: every tick tries again. If it lasts, "
+_IT_LASTS = "Every tick tries again, but it lasts: "
+
 WHAT_TO_DO = {
     "auth": f"Renew the key and put it {KEYS_PLACE}; nothing was lost.",
-    "try_later": "Nothing yet: every tick tries again. If it lasts, ask the vendor whether it is down or blocks us.",
-    "bad_answer": "Nothing yet: every tick tries again. If it lasts, report the trace id to the vendor.",
+    "try_later": f"{_NOTHING_YET}ask the vendor whether it is down or blocks us.",
+    "bad_answer": f"{_NOTHING_YET}report the trace id to the vendor.",
     "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
     "config": "Put the setting right; the message names it.",
     "internal": "Report it; the message names the place in our code.",
 }
 
 
-_HELD_UP_HERE = (
-    "Nothing yet: every tick tries again. If it lasts, the cause is on this machine and no vendor's: close or end what "
-    "the message names."
-)
+_HELD_UP_HERE = f"{_NOTHING_YET}the cause is on this machine and no vendor's: close or end what the message names."
 
 
 LATE_WITHOUT_ERROR = "See whether sync_schedule is switched on and its runs get through: nobody tried to sync it."
@@ -50,8 +50,17 @@ def _one(records: str) -> str:
     return f"an {one}" if one[:1] in "aeiou" else f"a {one}"
 
 
-def what_to_do(error: Error) -> str:
-    """Return what a person should do about an error, `""` where there is no advice."""
+def what_to_do(error: Error, *, lasts: bool = False) -> str:
+    """Return what a person should do about an error, `""` where there is no advice.
+
+    Args:
+        lasts: it has been so for too long for waiting to be advice.
+    """
+    told = _what_to_do(error)
+    return told.replace(_NOTHING_YET, _IT_LASTS) if lasts else told
+
+
+def _what_to_do(error: Error) -> str:
     if error.kind == TryLater.kind and error.system is None:  # a file or a lock that another process holds
         return _HELD_UP_HERE
     return WHAT_TO_DO.get(error.kind, "")

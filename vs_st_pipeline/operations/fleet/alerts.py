@@ -192,11 +192,11 @@ def _of_troubles(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
     new = []
     for one in found.stands:
         for trouble in () if one.state in AT_REST else one.troubles:
-            key = f"{_OF}{one.label}) {trouble.key}"
-            key += f" #{trouble.occurrence}" if trouble.occurrence else ""
+            key = f"{_OF}{one.label}) {trouble.key}{f' #{trouble.occurrence}' if trouble.occurrence else ''}"
             known[key] = one
             if key not in told:
-                new.append(Alert(key, trouble.key, f"{_name(one)}: {trouble.key}", trouble.says))
+                what = trouble.key if trouble.key != one.route else "somebody has to look"
+                new.append(Alert(key, trouble.key, f"{_name(one)}: {what}", trouble.says))
     names = {one.label: one for one in found.stands if one.state not in AT_REST}
     for key in sorted(key for key in told if key.startswith(_OF) and key not in known):
         label, _, what = key.removeprefix(_OF).partition(") ")

@@ -139,6 +139,11 @@ class MerchantHealth:
         return label(self.merchant, self.route)
 
     @property
+    def in_a_list(self) -> str:
+        """Return how it is named among others, where the comma of `label` would make two of it."""
+        return in_a_list(self.merchant, self.route)
+
+    @property
     def in_words(self) -> str:
         """Return the state and its kind: `failing (auth)`."""
         return f"{self.state} ({self.kind})" if self.kind and self.state in (FAILING, LATE, RETRYING) else self.state
@@ -147,6 +152,11 @@ class MerchantHealth:
 def label(merchant_id: str, route: str) -> str:
     """Return how a merchant's route is named: by the merchant alone where it is the first route."""
     return merchant_id if route == DEFAULT_ROUTE else f"{merchant_id}, {route}"
+
+
+def in_a_list(merchant_id: str, route: str) -> str:
+    """Return how a merchant's route is named among others: `hillside (orders)`."""
+    return merchant_id if route == DEFAULT_ROUTE else f"{merchant_id} ({route})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +221,7 @@ class Fleet:
         told = [f"{self.counts[FINE]} of {self.enabled} fine"]
         for state, count in self.counts.items():
             if count and state in (*TROUBLE, RETRYING, REFUSED, OPEN):
-                labels = [f"{one.label}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
+                labels = [f"{one.in_a_list}{f' ({one.kind})' if one.kind else ''}" for one in self.of(state)]
                 more = f" and {count - named} more" if count > named else ""
                 told.append(f"{count} {state}: {', '.join(labels[:named])}{more}")
             elif count and state != FINE:
@@ -428,7 +438,7 @@ def _told(state: str, error: Error | None, status: MerchantStatus, route: Route)
     if error is not None:
         at = f" at {error.system}" if error.system else ""
         trace = f" (trace {error.trace_id})" if error.trace_id else ""
-        return f"{error.kind}{at}: {error.message}{trace}", what_to_do(error)
+        return f"{error.kind}{at}: {error.message}{trace}", what_to_do(error, lasts=state == LATE)
     if state == LATE:
         return f"no sync since {status.last_good_sync_at:%Y-%m-%d %H:%M} UTC", LATE_WITHOUT_ERROR
     if state in (REFUSED, OPEN):

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.domain.formats import humanize
-from vs_st_pipeline.operations.fleet.health import label
+from vs_st_pipeline.operations.fleet.health import in_a_list, label
 from vs_st_pipeline.operations.fleet.hints import DUE_AT_MOST, Look, is_public
 from vs_st_pipeline.operations.fleet.inbox_troubles import DOWN_AFTER, RECEIVER
 from vs_st_pipeline.operations.webhooks.compare import State
@@ -141,7 +141,7 @@ def _largest(counts: Mapping[Key, float]) -> list[Key]:
 def _look_at(counts: Mapping[Key, float]) -> str:
     if not counts:
         return ""
-    named = ", ".join(label(*key) for key in _largest(counts)[:5])
+    named = ", ".join(in_a_list(*key) for key in _largest(counts)[:5])
     return f"Look at {named}{f' and {len(counts) - 5} more' if len(counts) > 5 else ''}. "
 
 

@@ -40,7 +40,7 @@ CHECKS: Final = (
     ),
     Check(
         PUSH, "subscribers_have_evidence", f"addresses that {TITLE} was told as subscribed without stored evidence",
-        "This may not happen. Tell it at once, and have these addresses unsubscribed there until it is found out.",
+        "This may not happen. Report it at once, and have these addresses unsubscribed there until it is found out.",
         metrics.without_evidence, blocking=True,
     ),
     Check(

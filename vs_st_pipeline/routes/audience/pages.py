@@ -8,7 +8,18 @@ from typing import Any, Final
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, Page, Short, Table, View, count_of, read_of, rows_there
+from vs_st_pipeline.pipeline.pages import (
+    ROW_COUNT,
+    ROWS,
+    Page,
+    Short,
+    Table,
+    View,
+    count_of,
+    outcomes,
+    read_of,
+    rows_there,
+)
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.audience.assets import (
@@ -42,7 +53,8 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
             {"reason": str(k), "records": n, "means": MEANINGS.get(k, "")} for k, n in sorted(counts.items()) if n
         ]:
             numbers[name] = Table(rows)
-    return f"{counted(told.events.total(), 'events')}, {told.late} late; {told.held.total()} held back", numbers
+    events, late = counted(told.events.total(), "events"), counted(told.late, "events")
+    return f"{events} to tell, {late} as late history; {told.held.total()} held back", numbers
 
 
 def _history(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -57,7 +69,7 @@ def _registration(report: Report, shown: Mapping[str, Any]) -> Short:
 
 def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
     numbers = {"accepted": report.accepted, "rejected": report.rejected, "unknown": report.unknown}
-    return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+    return outcomes(numbers, "events and records"), numbers
 
 
 def _masked(run: Run, sql: str, values: list[Any]) -> Frame:
@@ -78,6 +90,10 @@ _LATE: Final = _view("select kind, id, event from planned.audience_news where la
 _HELD: Final = _view(
     """select kind, id, reason from planned.audience_held
        order by row_number() over (partition by reason order by id), reason limit ?"""
+)
+_NOTED: Final = _view(
+    """select word as reason, kind, id from planned.audience_notes
+       order by row_number() over (partition by word order by kind, id), word limit ?"""
 )
 _WAITS: Final = _view(
     """select event, kind, id, state, tries, coalesce(http_status, 0) as http_status from synced.audience_outbox
@@ -107,8 +123,11 @@ PAGES: Final = {
         in_short=_history,
     ),
     PLAN: Page(
-        {"events that would go": count_of("planned.audience_news", "where not late and not silent")},
-        views=(View("what would be told", "planned.audience_news where not late", _NEWS),),
+        {"events not taken into the outbox yet": count_of("planned.audience_news", "where not late and not silent")},
+        views=(
+            View("what would be told", "planned.audience_news where not late", _NEWS),
+            View("which are worth knowing", "planned.audience_notes", _NOTED),
+        ),
         in_short=_planned,
     ),
     REGISTRATION: Page(in_short=_registration),

@@ -6,10 +6,22 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.connectors import hubspot, klaviyo, salesforce
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, count_of, rows_there
+from vs_st_pipeline.pipeline.pages import (
+    ROW_COUNT,
+    ROWS,
+    InShort,
+    Page,
+    Short,
+    Table,
+    View,
+    count_of,
+    outcomes,
+    rows_there,
+)
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.consumers.assets import ANSWERS, CONSENTS, STAGED_ORDERS
@@ -17,6 +29,8 @@ from vs_st_pipeline.routes.consumers.report import ConsumersReport, CrmPart
 from vs_st_pipeline.routes.consumers.stage_names import CONTACTS, EVENTS, ORDERS, PLANNED, STAGED, SYNCED
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 from vs_st_pipeline.routes.consumers.words import MEANINGS
+
+STREAMS: Final = {one.CONNECTOR.name: one.CONNECTOR.streams[0] for one in (hubspot, klaviyo, salesforce)}
 
 
 def _events(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -67,12 +81,9 @@ def _planned(crm: str) -> InShort:
 def _synced(crm: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         part = _part_of(report, crm)
-        numbers = {
-            "consumers accepted": part.accepted,
-            "consumers rejected": part.rejected,
-            "consumers unknown": part.unknown,
-        }
-        short = ", ".join(counted(count, name) for name, count in numbers.items())
+        counts = {"accepted": part.accepted, "rejected": part.rejected, "unknown": part.unknown}
+        short = outcomes(counts, "consumers")
+        numbers = {f"consumers {name}": count for name, count in counts.items()}
         return (f"{part.error.kind}: {part.error.message}; {short}" if part.error else short), numbers
 
     return in_short
@@ -82,6 +93,11 @@ def _masked(run: Run, sql: str, values: list[Any]) -> Frame:
     found = read_table(run, sql, values)
     found["email"] = [mask_email(one) for one in found["email"]]
     return found
+
+
+_MINUTE: Final = "strftime({}, '%Y-%m-%d %H:%M')"
+# Two ids in one column, since a page 1,280 wide would cut a wider table.
+_RESTS_ON: Final = "{0}.consent_id || ' of order ' || {0}.order_id as \"because of consent\""
 
 
 def _changes(crm: str) -> Callable[[Run], Frame]:
@@ -100,7 +116,7 @@ def _changes(crm: str) -> Callable[[Run], Frame]:
 
 
 def _subscriptions(crm: str) -> Callable[[Run], Frame]:
-    sql = f"""select c.email_key as email, s.action, s.target, s.consent_id, s.order_id
+    sql = f"""select c.email_key as email, s.action, s.target, {_RESTS_ON.format("s")}
               from planned.{crm}_subscriptions as s join planned.{crm}_consumers as c using (key)
               order by c.key, s.consent_id limit ?"""
     return lambda run: _masked(run, sql, [ROWS])
@@ -113,9 +129,9 @@ def _held(crm: str) -> Callable[[Run], Frame]:
 
 
 def _evidence(crm: str) -> Callable[[Run], Frame]:
-    sql = """select coalesce(email, '(forgotten)') as email, action, target, consent_id, order_id, outcome,
-                    strftime(sent_at, '%Y-%m-%d %H:%M') as sent_at
-             from synced.consent_evidence where crm = ? order by seq desc limit ?"""
+    sql = f"""select coalesce(email, '(forgotten)') as email, action || ': ' || outcome as "what became of it", target,
+                     {_RESTS_ON.format("e")}, strftime(sent_at, '%Y-%m-%d %H:%M') as "sent (UTC)"
+              from synced.consent_evidence as e where crm = ? order by seq desc limit ?"""
     return lambda run: _masked(run, sql, [crm, ROWS])
 
 
@@ -125,12 +141,20 @@ def _refused(crm: str) -> Callable[[Run], Frame]:
     return lambda run: read_table(run, sql, [crm, ROWS])
 
 
+def _refused_people(crm: str) -> Callable[[Run], Frame]:
+    sql = f"""select coalesce(c.email_key, '') as email, coalesce(r.code, '') as code, r.attempts as tries,
+                     {_MINUTE.format("r.first_at")} as since, {_MINUTE.format("r.next_at")} as "next try (UTC)"
+              from synced.rejects as r left join synced.consumers as c on (c.crm, c.key) = (r.system, r.id)
+              where r.system = ? and r.object = 'consumer' order by r.first_at, r.id limit ?"""
+    return lambda run: _masked(run, sql, [crm, ROWS])
+
+
 def _of(crm: str) -> dict[str, Page]:
     planned, mine = f"planned.{crm}_consumers", f"where crm = '{crm}'"
     return {
-        CONTACTS[crm]: Page({"records stored": count_of(f"raw.{crm}_contacts")}, in_short=_found(crm)),
+        CONTACTS[crm]: Page({"records stored": count_of(STREAMS[crm].table)}, in_short=_found(crm)),
         PLANNED[crm]: Page(
-            {"planned at one time": count_of(planned)},
+            {"planned, with those that need nothing": count_of(planned)},
             views=(
                 View("what changes", f"{planned} where action is not null", _changes(crm)),
                 View("who is subscribed to what", f"planned.{crm}_subscriptions", _subscriptions(crm)),
@@ -146,6 +170,11 @@ def _of(crm: str) -> dict[str, Page]:
             by_field=f"""select field, count(*) from synced.history
                          where run_id = $run and event = 'accepted' and system = '{crm}' group by 1 order by 1""",
             views=(
+                View(
+                    "consumers refused, tried again later",
+                    f"synced.rejects where system = '{crm}' and object = 'consumer'",
+                    _refused_people(crm),
+                ),
                 View("evidence, newest first", f"synced.consent_evidence {mine}", _evidence(crm)),
                 View("subscriptions refused, tried again later", f"synced.subscription_rejects {mine}", _refused(crm)),
             ),

@@ -46,7 +46,7 @@ CHECKS = (
         percent=100 - brake.SHRUNK_BELOW, blocking=True,
     ),
     Check(
-        _CONTACTS, "answers_are_as_known", "names in contacts that no fact sheet knows", _DRIFT,
+        _CONTACTS, "answers_are_as_known", "fields and words in answers about contacts that are new to us", _DRIFT,
         measuring.new_drift("contact"),
     ),
     Check(
@@ -75,7 +75,7 @@ CHECKS = (
         metrics.unseen("customer"),
     ),
     Check(
-        _CUSTOMERS, "answers_are_as_known", "names in customers that no fact sheet knows", _DRIFT,
+        _CUSTOMERS, "answers_are_as_known", "fields and words in answers about customers that are new to us", _DRIFT,
         measuring.new_drift("customer"),
     ),
     Check(
@@ -83,7 +83,7 @@ CHECKS = (
         metrics.unseen("order"),
     ),
     Check(
-        _ORDERS, "answers_are_as_known", "names in orders that no fact sheet knows", _DRIFT,
+        _ORDERS, "answers_are_as_known", "fields and words in answers about orders that are new to us", _DRIFT,
         measuring.new_drift("order"),
     ),
     Check(

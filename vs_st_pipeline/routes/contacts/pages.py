@@ -7,7 +7,7 @@ from typing import Any
 
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, rows_counted
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, outcomes, rows_counted
 from vs_st_pipeline.pipeline.tables import Frame
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts import tables
@@ -52,7 +52,7 @@ def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
         "contacts rejected": report.rejected,
         "contacts unknown": report.unknown,
     }
-    short = ", ".join(counted(count, name) for name, count in numbers.items())
+    short = outcomes({"accepted": report.accepted, "rejected": report.rejected, "unknown": report.unknown}, "contacts")
     if report.waiting and report.waiting[0] > report.rejected:
         numbers["contacts refused so far, tried again later"] = report.waiting[0]
         short += f"; {report.waiting[0]} refused so far, tried again later"
@@ -68,11 +68,17 @@ def _unusable(kind: str) -> View:
 
 
 def _rejected(run: Run) -> Frame:
-    """Return refused contacts in few columns: what it means and what to do needs room."""
-    found = tables.rejected_contacts(run, limit=ROWS)
+    return tables.rejected_contacts(run, limit=ROWS)[["contact_id", "phone", "code", "for"]]
+
+
+def _codes(run: Run) -> Frame:
+    """Return what the codes of refused contacts mean, each once, in few columns: what to do needs room."""
+    found = tables.rejected_codes(run, limit=ROWS)
+    told = zip(found["code"], found["contacts"], found["means"], found["do"], found["then"], strict=True)
+    found["code"] = [f"{code} ({contacts})" for code, contacts, *_ in told]
     told = zip(found["means"], found["do"], found["then"], strict=True)
     found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
-    return found[["phone", "code", "for", "what it means, what to do"]]
+    return found[["code", "what it means, what to do"]]
 
 
 _CUSTOMERS = "select count(*) from raw.vinoshipper_customers where deleted_at is null"
@@ -136,6 +142,7 @@ PAGES = {
                 "synced.history where event = 'accepted'",
                 lambda run: tables.accepted_changes(run, run.run_id, limit=ROWS),
             ),
+            View("why refused, what to do", "synced.rejects", _codes),
             View("rejected, tried again later", "synced.rejects", _rejected),
         ),
         in_short=_synced,

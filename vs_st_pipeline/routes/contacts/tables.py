@@ -92,11 +92,27 @@ def rejected_contacts(run: Run, *, limit: int = 20, masked: bool = True) -> Fram
     )
     now = run.now()
     table.insert(4, "for", [humanize(now - first_at) for first_at in table["first_at"]])
+    return _explained(table)
+
+
+def _explained(table: Frame) -> Frame:
+    """Add what the codes of a table mean, what to do, and what happens next."""
     meanings = [describe_code(code if isinstance(code, str) else None) for code in table["code"]]
     table["means"] = [meaning.means for meaning in meanings]
     table["do"] = [meaning.do for meaning in meanings]
     table["then"] = [meaning.next_step for meaning in meanings]
     return table
+
+
+def rejected_codes(run: Run, *, limit: int = 20) -> Frame:
+    """Return the codes with which SimpleTexting refused contacts, the most frequent first: how many, what to do."""
+    table = _table(
+        run,
+        "select code, count(*) as contacts from synced.rejects group by 1 order by 2 desc, 1 limit ?",
+        [limit],
+        True,
+    )
+    return _explained(table)
 
 
 def unusable_records(run: Run, *, limit: int = 20) -> Frame:

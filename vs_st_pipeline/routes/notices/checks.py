@@ -9,7 +9,7 @@ from vs_st_pipeline.routes.notices import metrics
 from vs_st_pipeline.routes.notices.assets import ACTIONS, CONSENTS, RECEIPTS, REPLIES, TEMPLATES
 from vs_st_pipeline.routes.notices.stage_names import PUSH, STAGED
 
-_NEVER: Final = "This may not happen. Set `paused: [notices]` in the entry and tell it at once."
+_NEVER: Final = "This may not happen. Set `paused: [notices]` in the entry and report it at once."
 
 CHECKS: Final = (
     Check(

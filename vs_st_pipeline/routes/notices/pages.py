@@ -53,13 +53,13 @@ def _sent(report: Report, shown: Mapping[str, Any]) -> Short:
         "accepted": told.accepted, "rejected": told.rejected, "unknown": told.unknown,
         **{name: told.counts[name] for name in ("delivered", "read", "failed")},
     }  # fmt: skip
-    return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+    return f"messages: {', '.join(f'{count} {name}' for name, count in numbers.items())}", numbers
 
 
 def _acted(report: Report, shown: Mapping[str, Any]) -> Short:
     told = _of(report)
     numbers = {name: told.counts[f"actions_{name}"] for name in ("done", "refused", "unknown")}
-    return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
+    return f"actions: {', '.join(f'{count} {name}' for name, count in numbers.items())}", numbers
 
 
 def _actions(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -77,12 +77,20 @@ def _view(sql: str) -> Any:
 
 
 _WOULD_GO: Final = _view(
-    "select order_number, status, phone from planned.notices where verdict = 'due' order by seq limit ?"
+    """select order_number as "order", status, phone from planned.notices where verdict = 'due' order by seq limit ?"""
 )
-_WAITS: Final = _view(
-    """select order_number, status, reason, rule, until, phone from planned.notices where verdict = 'waiting'
-       order by row_number() over (partition by reason order by notice_id), reason limit ?"""
-)
+
+
+def _held(verdict: str) -> Any:
+    """Make what does not go now, of each reason some; a time is UTC, to the minute."""
+    until = ", strftime(until, '%Y-%m-%d %H:%M') as until" if verdict == "waiting" else ""
+    return _view(
+        f"""select order_number as "order", status, reason{until}, phone from planned.notices
+            where verdict = '{verdict}'
+            order by row_number() over (partition by reason order by notice_id), reason limit ?"""
+    )
+
+
 _WENT: Final = _view(
     """select order_number as "order", status, state, code, strftime(claimed_at, '%Y-%m-%d %H:%M') as sent_utc,
            destination as phone from synced.notices
@@ -105,8 +113,9 @@ PAGES: Final = {
     PLAN: Page(
         {"messages that would go": count_of("planned.notices", "where verdict = 'due'")},
         views=(
-            View("what would go", "planned.notices where due", _WOULD_GO),
-            View("what waits, and why", "planned.notices where waiting", _WAITS),
+            View("what would go", "planned.notices where verdict = 'due'", _WOULD_GO),
+            View("what waits, and why", "planned.notices where verdict = 'waiting'", _held("waiting")),
+            View("what does not go, and why", "planned.notices where verdict = 'dropped'", _held("dropped")),
         ),
         in_short=_planned,
     ),

@@ -235,8 +235,9 @@ def _do_job(run: Run, filled: Typed) -> Told:
 JOBS: Final = (
     OwnJob(
         "order_command",
-        "Does with one order what `vs-st orders` does: send, dont-send, void, check. The run fails where that is "
-        "refused, and says why.",
+        "Does with one order what `vs-st orders` does: send, dont-send, void, check. In the launchpad, press "
+        "`Scaffold missing config`, and write in merchant, order and action. The run fails where it is refused, and "
+        "says why.",
         _do_job,
         (
             JobField("order", _IS, required=True),

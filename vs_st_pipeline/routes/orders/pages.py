@@ -14,6 +14,7 @@ from vs_st_pipeline.routes.orders.assets import PLAN_BACK, PRODUCTS_THERE, PUSH_
 from vs_st_pipeline.routes.orders.sentences import note_sentence, sentence
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED
 from vs_st_pipeline.routes.orders.states import ALERTED_NOTES
+from vs_st_pipeline.routes.orders.told import decoded
 
 _ALERTED: Final = f"({', '.join(repr(word) for word in ALERTED_NOTES)})"
 _AT: Final = "strftime({}, '%Y-%m-%d %H:%M')"
@@ -27,10 +28,13 @@ def _read(word: str, what: str) -> InShort:
     return in_short
 
 
+def _skus(report: Report, shown: Mapping[str, Any]) -> Short:
+    return f"{shown.get('SKUs')} SKUs known; the tab Checks says which do not match", {}
+
+
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
-    numbers: dict[str, Any] = {
-        f"{word} planned": report.planned.get(word, 0) for word in ("send", "fulfil", "messages")
-    }
+    words = {"send": "orders to send", "fulfil": "orders to fulfill", "messages": "messages to leave on orders"}
+    numbers: dict[str, Any] = {says: report.planned.get(word, 0) for word, says in words.items()}
     held = [
         {"code": code, "orders": count, "means": sentence(code)} for code, count in sorted(report.held.items()) if count
     ]
@@ -39,15 +43,16 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
         for word, count in sorted(report.noted.items())
         if count
     ]
-    numbers |= {"not sent, by code": Table(held)} if held else {}
+    numbers |= {"not sent, why, what to do": Table(held)} if held else {}
     numbers |= {"worth knowing": Table(noted)} if noted else {}
     otherwise = sum(count for count in report.held.values())
-    return f"{counted(report.planned.get('send', 0), 'orders')} to send; {otherwise} judged otherwise", numbers
+    return f"{counted(report.planned.get('send', 0), 'orders')} to send; {otherwise} not sent, see why below", numbers
 
 
 def _back(report: Report, shown: Mapping[str, Any]) -> Short:
     planned = report.planned
-    return f"{planned.get('fulfil', 0)} to fulfill, {counted(planned.get('messages', 0), 'messages')}", {}
+    orders, messages = counted(planned.get("fulfil", 0), "orders"), counted(planned.get("messages", 0), "messages")
+    return f"{orders} to fulfill, {messages} to leave on orders", {}
 
 
 def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -61,9 +66,8 @@ def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
 def _synced_back(report: Report, shown: Mapping[str, Any]) -> Short:
     done: Mapping[str, int] = report.as_json()["synced"]
     numbers = {"orders fulfilled": done.get("fulfilled", 0), "messages": done.get("messages", 0)}
-    return _ended(
-        report, f"{numbers['orders fulfilled']} fulfilled, {counted(numbers['messages'], 'messages')}"
-    ), numbers
+    fulfilled, messages = counted(numbers["orders fulfilled"], "orders"), counted(numbers["messages"], "messages")
+    return _ended(report, f"{fulfilled} fulfilled, {messages} left on orders"), numbers
 
 
 def _ended(report: Report, told: str) -> str:
@@ -80,9 +84,19 @@ def _with_advice(run: Run, sql: str, values: list[Any], column: str) -> Frame:
 
 
 def _failed(run: Run) -> Frame:
-    sql = f"""select order_number as "order", code, {_AT.format("updated_at")} as since from synced.orders
-              where state = 'failed' order by updated_at desc, order_id limit ?"""
-    return _with_advice(run, sql, [ROWS], "code")
+    sql = f"""select order_number as "order", coalesce(code, '') as code, {_AT.format("updated_at")} as since,
+                     coalesce(says, '') as says, problems
+              from synced.orders where state = 'failed' order by updated_at desc, order_id limit ?"""
+    found = read_table(run, sql, [ROWS])
+    rows = zip(found["code"], found["says"], found["problems"], strict=True)
+    found["means"] = [_why(code, decoded(says), decoded(problems)) for code, says, problems in rows]
+    return found[["order", "code", "since", "means"]]
+
+
+def _why(code: str, says: Any, problems: Any) -> str:
+    """Return what a code means with what it names, and where problems are named that are not for this page."""
+    told = sentence(code, says if isinstance(says, Mapping) else {})
+    return f"{told} `vs-st orders show` has the problems." if problems else told
 
 
 def _alerted(run: Run) -> Frame:
@@ -115,7 +129,16 @@ def _newest_back(run: Run) -> Frame:
 def _to_send(run: Run) -> Frame:
     sql = """select vs_number as number, action, lines, coalesce(total, '') as total from planned.vinoshipper_orders
              order by vs_number limit ?"""
-    return read_table(run, sql, [ROWS])
+    found = read_table(run, sql, [ROWS])
+    found["lines"] = [_lines(decoded(lines)) for lines in found["lines"]]
+    return found
+
+
+def _lines(lines: Any) -> str:
+    """Return `2 x PINOT22 at 42.00, 1 x ZIN21 at 38.00`; as it stands where it is anything else."""
+    if not isinstance(lines, list):
+        return str(lines)
+    return ", ".join(f"{one.get('quantity')} x {one.get('sku')} at {one.get('price')}" for one in lines)
 
 
 def _by_state(run: Run) -> Frame:
@@ -140,8 +163,8 @@ PAGES: Final = {
         },
         in_short=_read("orders", "orders"),
     ),
-    PRODUCTS: Page({"SKUs": count_of("raw.commerce7_products")}),
-    PRODUCTS_THERE: Page({"SKUs": count_of("raw.vinoshipper_products")}),
+    PRODUCTS: Page({"SKUs": count_of("raw.commerce7_products")}, in_short=_skus),
+    PRODUCTS_THERE: Page({"SKUs": count_of("raw.vinoshipper_products")}, in_short=_skus),
     SENT_ORDERS: Page(
         {"orders known there": count_of("raw.vinoshipper_sent_orders")},
         in_short=_read("vinoshipper_orders", "orders there"),
@@ -149,11 +172,11 @@ PAGES: Final = {
     SHIPMENTS: Page({ROW_COUNT: count_of("staged.shipments")}, in_short=rows_there),
     STAGED: Page({ROW_COUNT: count_of("staged.shop_orders")}, in_short=rows_there),
     PLAN: Page(
-        {"to send at one time": count_of("planned.vinoshipper_orders")},
+        {"orders in this plan": count_of("planned.vinoshipper_orders")},
         views=(View("what would be sent", "planned.vinoshipper_orders", _to_send),),
         in_short=_planned,
     ),
-    PLAN_BACK: Page({"to tell at one time": count_of("planned.commerce7_orders")}, in_short=_back),
+    PLAN_BACK: Page({"orders in this plan": count_of("planned.commerce7_orders")}, in_short=_back),
     PUSH: Page(
         {
             "orders known": count_of("synced.orders", _LISTED),

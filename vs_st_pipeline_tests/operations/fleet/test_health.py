@@ -56,6 +56,25 @@ def test_what_is_held_up_on_this_machine_is_no_vendors_business(files: Files) ->
     assert "close or end what the message names" in _to_do([one])
 
 
+def test_what_has_lasted_for_too_long_is_not_told_to_wait(files: Files) -> None:
+    files.merchant("hill")
+    files.synced("hill", 60 * MINUTE)
+    files.synced("hill", 10 * MINUTE, "try_later")
+    late = files.one("hill")
+    assert late.state == "late"
+    assert late.do == "Every tick tries again, but it lasts: ask the vendor whether it is down or blocks us."
+    assert late.do in _to_do([late])
+
+
+def test_in_a_list_a_route_is_no_merchant_of_its_own() -> None:
+    stands = (
+        MerchantHealth("hill", "Hill", health.FAILING, "auth", route="orders"),
+        MerchantHealth("vale", "Vale", health.FAILING, "auth"),
+    )
+    found = Fleet(NOW, timedelta(minutes=30), stands)
+    assert found.sentence() == "0 of 2 fine; 2 failing: hill (orders) (auth), vale (auth)"
+
+
 def test_a_route_whose_records_only_a_person_can_mend_says_so(files: Files) -> None:
     """`retry` alone sends an order again that nothing has changed: the shipping clerk is led to the order's page."""
     files.merchant("hill")
@@ -260,7 +279,7 @@ def test_three_thousand_merchants_make_an_event_no_larger_than_a_hundred() -> No
     assert shown.metadata["not in the table"].value == "and 2900 more, of whom 1000 are fine"
     (line,) = shown.metadata["what to do first"].value.splitlines()
     assert line.startswith(
-        "- **winery-0, winery-1, winery-10, winery-100, winery-1000** and 1995 more: failing (auth). "
+        "- **winery-0, winery-1, winery-10, winery-100, winery-1000** and 1995 more: failing (auth): "
     )
     assert len(serialize_value(shown)) < 60_000
     assert all(len(serialize_value(event)) < 60_000 for event in fleet_checks(found))
