@@ -74,10 +74,10 @@ def _rejected(run: Run) -> Frame:
 def _codes(run: Run) -> Frame:
     """Return what the codes of refused contacts mean, each once, in few columns: what to do needs room."""
     found = tables.rejected_codes(run, limit=ROWS)
-    told = zip(found["code"], found["contacts"], found["means"], found["do"], found["then"], strict=True)
-    found["code"] = [f"{code} ({contacts})" for code, contacts, *_ in told]
-    told = zip(found["means"], found["do"], found["then"], strict=True)
-    found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
+    said = zip(found["means"], found["do"], found["then"], strict=True)
+    found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in said]
+    counts = zip(found["code"], found["contacts"], strict=True)
+    found["code"] = [f"{code} ({contacts})" for code, contacts in counts]
     return found[["code", "what it means, what to do"]]
 
 
