@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline.connectors import commerce7, eshopbox, vinoshipper
+from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
@@ -126,13 +127,21 @@ def _ask_sources(session: NoticesSession, found: NoticesCheck) -> None:
         if connector.name != ESHOPBOX and not reads_itself(merchant, connector.name):
             continue
         try:
-            seen = connector.setup.look(session.client(connector), merchant)
+            client = _proven(session.eshopbox) if connector.name == ESHOPBOX else session.client(connector)
+            seen = connector.setup.look(client, merchant)
         except PipelineError as error:
             first = first or error
             continue
         found.doubts += [*seen.disagrees.values(), *([seen.lacks] if seen.lacks else [])]
     if first is not None:
         raise first
+
+
+def _proven(client: EshopboxClient) -> EshopboxClient:
+    """Have a new token, which proves the secrets, unless one came within the last minute; syncs go on with it."""
+    client.token()
+    client.renew()
+    return client
 
 
 def _ask_templates(session: NoticesSession, found: NoticesCheck) -> None:

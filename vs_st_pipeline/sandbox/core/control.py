@@ -59,6 +59,9 @@ def _routed(server: StandIn, request: Request) -> Any:
     if key == ("POST", "reset"):
         server.reset()
         return {}
+    if key == ("POST", "renew"):
+        server.renewed.renew(request.json_object())
+        return {}
     if key == ("POST", "stop"):
         server.stop()
         return {}
