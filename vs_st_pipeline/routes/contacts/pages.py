@@ -74,8 +74,8 @@ def _rejected(run: Run) -> Frame:
 def _codes(run: Run) -> Frame:
     """Return what the codes of refused contacts mean, each once, in few columns: what to do needs room."""
     found = tables.rejected_codes(run, limit=ROWS)
-    told = zip(found["code"], found["contacts"], found["means"], found["do"], found["then"], strict=True)
-    found["code"] = [f"{code} ({contacts})" for code, contacts, *_ in told]
+    counted = zip(found["code"], found["contacts"], strict=True)
+    found["code"] = [f"{code} ({contacts})" for code, contacts in counted]
     told = zip(found["means"], found["do"], found["then"], strict=True)
     found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
     return found[["code", "what it means, what to do"]]
