@@ -151,7 +151,7 @@ def _metadata(inbox: Inbox, found: Look, results: Sequence[Finding]) -> dict[str
     most = [
         {
             "merchant": label(*key),
-            "hints in 24 h": one.hints,
+            "hints": one.hints,
             "written": one.written,
             "waiting": waiting[key].hints if key in waiting else 0,
         }
@@ -168,7 +168,7 @@ def _metadata(inbox: Inbox, found: Look, results: Sequence[Finding]) -> dict[str
     if waits:
         shown["merchants whose hints wait"] = table(waits)
     if most:
-        shown["merchants with most hints"] = table(most)
+        shown["merchants with most hints in 24 h"] = table(most)
     if drops:
         shown["merchants with most drops"] = table(drops)
     if found.resting:

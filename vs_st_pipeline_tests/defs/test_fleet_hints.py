@@ -79,9 +79,9 @@ def test_what_came_what_became_of_it_and_how_long_it_took(files: Files, hints: H
     lags = {"p50": "4.0 s", "p95": "4.0 s", "p99": "4.0 s"}
     assert before == {"hour": "-1 h", "entries": 6, "outcomes": "5 written, 1 unchanged", **lags}
     assert rest == [], "hours in which nothing happened are left out"
-    assert rows(shown, "merchants with most hints") == [
-        {"merchant": "hill", "hints in 24 h": 10, "written": 8, "waiting": 0},
-        {"merchant": "vale", "hints in 24 h": 1, "written": 0, "waiting": 1},
+    assert rows(shown, "merchants with most hints in 24 h") == [
+        {"merchant": "hill", "hints": 10, "written": 8, "waiting": 0},
+        {"merchant": "vale", "hints": 1, "written": 0, "waiting": 1},
     ]
     [waits] = rows(shown, "merchants whose hints wait")
     assert (waits["merchant"], waits["waiting"]) == ("vale", 1)

@@ -126,7 +126,7 @@ PAGES: Final = {
         {"events not taken into the outbox yet": count_of("planned.audience_news", "where not late and not silent")},
         views=(
             View("what would be told", "planned.audience_news where not late", _NEWS),
-            View("which are worth knowing", "planned.audience_notes", _NOTED),
+            View("worth knowing, some by record", "planned.audience_notes", _NOTED),
         ),
         in_short=_planned,
     ),

@@ -142,9 +142,10 @@ def _refused(crm: str) -> Callable[[Run], Frame]:
 
 
 def _refused_people(crm: str) -> Callable[[Run], Frame]:
-    sql = f"""select coalesce(c.email_key, '') as email, coalesce(r.code, '') as code, r.attempts as tries,
+    sql = f"""select coalesce(c.email_key, p.email_key, '') as email, coalesce(r.code, '') as code, r.attempts as tries,
                      {_MINUTE.format("r.first_at")} as since, {_MINUTE.format("r.next_at")} as "next try (UTC)"
               from synced.rejects as r left join synced.consumers as c on (c.crm, c.key) = (r.system, r.id)
+              left join planned.{crm}_consumers as p on p.key = r.id
               where r.system = ? and r.object = 'consumer' order by r.first_at, r.id limit ?"""
     return lambda run: _masked(run, sql, [crm, ROWS])
 
