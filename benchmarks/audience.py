@@ -14,15 +14,11 @@ again, of which nothing did.
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +27,8 @@ import yaml
 from benchmarks.audience_posts import posts
 from benchmarks.audience_shop import GOODS, write_drop
 from benchmarks.options import CannotMeasure, Figures, Options
-from benchmarks.worlds import ROOT, end, run
+from benchmarks.sinks import ENVIRONMENT, ask, sink
+from benchmarks.worlds import run
 from vs_st_pipeline.routes.audience.stage_names import PLAN, PUSH, READ, STAGED
 
 Record = dict[str, Any]
@@ -47,7 +44,7 @@ def main(options: Options) -> Figures:
     tenth = options.size("BENCH_AUDIENCE_SMALL", TENTH, QUICK_TENTH)
     by_plugin = options.size("BENCH_AUDIENCE_PLUGIN", tenth, QUICK_TENTH)
     found: Figures = {"people": people}
-    with tempfile.TemporaryDirectory() as name, _sink() as url:
+    with tempfile.TemporaryDirectory() as name, sink("sink") as url:
         folder = Path(name)
         small = _Shop(folder / "small", url, tenth)
         found["small_peak_mb"] = small.history(USUAL_PART)["peak_mb"]
@@ -133,10 +130,10 @@ class _Shop:
 
     def peer(self, module: str) -> Figures:
         """Tell the first drop as a peer does."""
-        _count(self.url, clear=True)
+        ask(self.url, "/clear")
         job = self.folder / "job.json"
         job.write_text(json.dumps({"drop": str(self.drop), "url": f"{self.url}/api/data", "part": USUAL_PART}))
-        found = run([sys.executable, "-m", f"benchmarks.{module}", str(job)], None, **_quiet())
+        found = run([sys.executable, "-m", f"benchmarks.{module}", str(job)], None, **ENVIRONMENT)
         records = 2 * self.people + GOODS + self.people // 3
         rates = _rates(found["wall"], found["requests"], found["bytes"], records)
         return {"cpu_s": found["cpu"], "peak_mb": found["peak_mb"], **rates}
@@ -152,12 +149,12 @@ class _Shop:
         (self.folder / "merchants.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
 
     def _sync(self) -> tuple[Record, Record]:
-        _count(self.url, clear=True)
+        ask(self.url, "/clear")
         settings, data = str(self.folder / "merchants.yaml"), str(self.folder / "data")
-        found = run([sys.executable, "-m", "benchmarks.audience_sync", settings, data], None, **_quiet())
+        found = run([sys.executable, "-m", "benchmarks.audience_sync", settings, data], None, **ENVIRONMENT)
         if found["report"]["status"] != "ok":
             raise CannotMeasure(f"the sync ended with {found['report']['status']}: {found['report']['error']}")
-        return found, _count(self.url)
+        return found, ask(self.url, "/count")
 
 
 def _staging(found: Record) -> float:
@@ -166,27 +163,3 @@ def _staging(found: Record) -> float:
 
 def _rates(wall: float, requests: float, size: float, records: float) -> Figures:
     return {"wall_s": wall, "requests": requests, "records_per_s": records / wall, "mb_per_s": size / 2**20 / wall}
-
-
-def _quiet() -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "BENCH_KEY": "made up"}
-
-
-def _count(url: str, *, clear: bool = False) -> Record:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
-    connection.request("GET", "/clear" if clear else "/count")
-    found: Record = json.loads(connection.getresponse().read())
-    connection.close()
-    return found
-
-
-@contextmanager
-def _sink() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
-    finally:
-        end(process, 5)

@@ -80,6 +80,8 @@ BARS = (
     Bar("notices", "callbacks_unanswered", 0),
     Bar("notices", "killed_lost", 0),
     Bar("notices", "idle_cpu_s", 2),
+    Bar("notices", "hook_to_send_worst_s", 180),
+    Bar("notices", "hooks_not_told", 0),
     Bar("delivery", "cpu_ratio", 1.6),
     Bar("delivery", "peak_mb", 250),
     Bar("delivery", "per_contact_ratio", 1.2),

@@ -54,10 +54,10 @@ def main(options: Options) -> Figures:
         environ = {
             **here.environment, **environment, "VS_ST_HOOK_SECRET": "env:BENCH_SECRET", "BENCH_SECRET": SECRET
         }  # fmt: skip
-        with _running(here, environ, "receive", "--port", "0", "--json") as receiver:
+        with running(here, environ, "receive", "--port", "0", "--json") as receiver:
             assert receiver.stdout is not None
             port = int(json.loads(receiver.stdout.readline())["port"])
-            with _running(here, environ, "work", "--json") as working:
+            with running(here, environ, "work", "--json") as working:
                 return _measured(here, environment, port, working, seconds, every)
 
 
@@ -67,7 +67,7 @@ def _measured(
     inbox, process, lines = Inbox(here.data), psutil.Process(working.pid), list[str]()
     reader = threading.Thread(target=lambda: lines.extend(working.stdout or ()), daemon=True)
     reader.start()
-    _wait_until_it_lives(inbox, working)
+    wait_until_it_lives(inbox, working)
     period = min(120.0, float(LOOKS_SECONDS))
     before, asked = _cpu(process), _lists(here)
     time.sleep(period)
@@ -153,7 +153,7 @@ def _keep_ticking(
 
 
 @contextmanager
-def _running(here: World, environ: dict[str, str], *command: str) -> Iterator[subprocess.Popen[str]]:
+def running(here: World, environ: dict[str, str], *command: str) -> Iterator[subprocess.Popen[str]]:
     log = here.folder / f"{command[0]}.log"
     with open(log, "w", encoding="utf-8") as errors:
         started = subprocess.Popen(
@@ -166,7 +166,7 @@ def _running(here: World, environ: dict[str, str], *command: str) -> Iterator[su
         end(started, 40)
 
 
-def _wait_until_it_lives(inbox: Inbox, working: subprocess.Popen[str]) -> None:
+def wait_until_it_lives(inbox: Inbox, working: subprocess.Popen[str]) -> None:
     for _ in range(600):
         if inbox.last_beat("worker") is not None:
             return

@@ -6,40 +6,41 @@ then, when all of them are too old to be told, a whole sync without news.
 that answers as Eshopbox and Gupshup do. Peer, against the same sink: `naive_notices`.
 (c) Callbacks of Gupshup to `vs-st receive`, and a receiver that is killed.
 (d) What 3,000 merchants that are not due add to a tick.
+(e) From a hook of Eshopbox to the message, at the defaults, against the stand-ins.
 
 CPU is told beside wall time: a machine with other work says nothing by the second.
 
 `BENCH_NOTICES` sets the number of orders that are planned, `BENCH_NOTICES_MESSAGES` that of those that are told of,
 `BENCH_NOTICES_SECONDS` for how long is called, `BENCH_NOTICES_KILLS` how many receivers are killed,
-`BENCH_NOTICES_IDLE` how many merchants are idle; `BENCH_NOTICES_PARTS` names what is measured, of
-`plan,send,calls,idle`.
+`BENCH_NOTICES_IDLE` how many merchants are idle, `BENCH_NOTICES_HOOKS` how many hooks come; `BENCH_NOTICES_PARTS` names
+what is measured, of `plan,send,calls,idle,hooks`.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.notices_calls import callbacks
+from benchmarks.notices_hooks import hooks
 from benchmarks.notices_idle import idle
 from benchmarks.notices_shop import write_settings
 from benchmarks.options import CannotMeasure, Figures, Options
-from benchmarks.worlds import ROOT, end, run
+from benchmarks.sinks import ENVIRONMENT, ask, sink
+from benchmarks.worlds import run
 from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED
 
 Record = dict[str, Any]
 ORDERS, QUICK_ORDERS = 40_000, 2_000
 MESSAGES, QUICK_MESSAGES = 5_000, 300
 IDLE, QUICK_IDLE = 3_000, 300
-PARTS = "plan,send,calls,idle"
+HOOKS, QUICK_HOOKS = 60, 10
+PARTS = "plan,send,calls,idle,hooks"
 HOUR = 3600.0
 
 
@@ -47,7 +48,7 @@ def main(options: Options) -> Figures:
     """Measure all parts, print and return what was found."""
     parts = (os.environ.get("BENCH_NOTICES_PARTS") or PARTS).split(",")
     found: Figures = {}
-    with tempfile.TemporaryDirectory() as name, _sink() as url:
+    with tempfile.TemporaryDirectory() as name, sink("notices_sink") as url:
         if "plan" in parts:
             found |= _planning(_Brand(Path(name) / "plan", url), options.size("BENCH_NOTICES", ORDERS, QUICK_ORDERS))
         if "send" in parts:
@@ -58,6 +59,8 @@ def main(options: Options) -> Figures:
         found |= callbacks(seconds, options.size("BENCH_NOTICES_KILLS", 5, 2))
     if "idle" in parts:
         found |= idle(options.size("BENCH_NOTICES_IDLE", IDLE, QUICK_IDLE), options.rounds)
+    if "hooks" in parts:
+        found |= hooks(options.size("BENCH_NOTICES_HOOKS", HOOKS, QUICK_HOOKS))
     return found
 
 
@@ -151,7 +154,7 @@ class _Brand:
         job = self.folder / "job.json"
         said = {"settings": str(self.settings), "data": str(self.folder / "data"), "ahead": ahead}
         job.write_text(json.dumps({**said, "stages": stages, "land": land}), encoding="utf-8")
-        found: Record = run([sys.executable, "-m", "benchmarks.notices_sync", str(job)], None, **_environment())
+        found: Record = run([sys.executable, "-m", "benchmarks.notices_sync", str(job)], None, **ENVIRONMENT)
         if not land and found["report"]["status"] != "ok":
             raise CannotMeasure(f"the sync ended with {found['report']['status']}: {found['report']['error']}")
         return found
@@ -160,43 +163,19 @@ class _Brand:
         """Run the loop."""
         job = self.folder / "naive.json"
         job.write_text(json.dumps({"url": self.url, "database": str(self.folder / "naive.sqlite")}), encoding="utf-8")
-        found: Record = run([sys.executable, "-m", "benchmarks.naive_notices", str(job)], None, **_environment())
+        found: Record = run([sys.executable, "-m", "benchmarks.naive_notices", str(job)], None, **ENVIRONMENT)
         return found
 
     def news(self, orders: int) -> None:
         """Let so many orders be there."""
-        _ask(self.url, f"/news/{orders}")
+        ask(self.url, f"/news/{orders}")
 
     def counts(self) -> Record:
         """Return what was asked for since then."""
-        return _ask(self.url, "/count")
+        return ask(self.url, "/count")
 
 
 def _by_stage(found: Record) -> str:
     """Say which stage took which CPU."""
     told = [f"{name.split('/')[1]} {one['cpu']:.2f}" for name, one in found["stages"].items()]
     return f"CPU of {', '.join(told)} s"
-
-
-def _environment() -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "BENCH_KEY": "made up"}
-
-
-def _ask(url: str, path: str) -> Record:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
-    connection.request("GET", path)
-    found: Record = json.loads(connection.getresponse().read())
-    connection.close()
-    return found
-
-
-@contextmanager
-def _sink() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.notices_sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
-    finally:
-        end(process, 5)

@@ -54,8 +54,13 @@ class Clock:
             def time(self) -> float:
                 return present.now.timestamp()
 
+        theirs = (
+            "vs_st_pipeline.routes.orders",
+            "vs_st_pipeline.connectors.commerce7",
+            "vs_st_pipeline.platform.clock",
+        )
         for name, module in list(sys.modules.items()):
-            if name.startswith(("vs_st_pipeline.routes.orders", "vs_st_pipeline.connectors.commerce7")):
+            if name.startswith(theirs):
                 if getattr(module, "datetime", None) is datetime:
                     module.datetime = Said  # type: ignore[attr-defined]
                 if getattr(module, "time", None) is time:

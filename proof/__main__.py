@@ -2,7 +2,8 @@
 
     python -m proof [NAME...] [--share I/N] [--minutes M] [--unit UNIT] [--again] [--fresh] [--report | --page]
 
-The exit code is 1 where anything was found, now or before, else 0, also where `--minutes` left something to do.
+The exit code is 1 where anything was found, now or before, else 0, also where `--minutes` left something to do; 2 where
+nothing is called so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
+from difflib import get_close_matches
 from fnmatch import fnmatchcase as fnmatch
 
 from proof import (
@@ -103,12 +105,12 @@ def main(arguments: list[str]) -> int:
         page.write(chosen, known)
         return 0
     whole = {proof.name: proof.units() for proof in chosen}
+    if asked.unit and not any(_is_meant(unit, asked.unit) for units in whole.values() for unit in units):
+        print(_no_unit(asked.unit, whole))
+        return 2
     mine = whole if asked.report else {proof.name: proof.shared(asked.share) for proof in chosen}
     if asked.unit:
-        mine = {
-            name: [unit for unit in units if unit.name == asked.unit or fnmatch(unit.name, asked.unit)]
-            for name, units in mine.items()
-        }
+        mine = {name: [unit for unit in units if _is_meant(unit, asked.unit)] for name, units in mine.items()}
     left = 0
     if not asked.report:
 
@@ -123,6 +125,20 @@ def main(arguments: list[str]) -> int:
     if left:
         print(f"{left} units are left; the same command goes on with them")
     return int(found > 0)
+
+
+def _is_meant(unit: Unit, said: str) -> bool:
+    return unit.name == said or fnmatch(unit.name, said)
+
+
+def _no_unit(said: str, whole: dict[str, list[Unit]]) -> str:
+    """That no unit is called so, and which may be meant: by their names, else the first of each proof."""
+    names = [unit.name for units in whole.values() for unit in units]
+    near = [name for name in names if said in name][:3] or get_close_matches(said, names, n=3, cutoff=0.5)
+    if near:
+        return f"no unit `{said}`; did you mean {', '.join(f'`{name}`' for name in near)}?"
+    first = [f"`{units[0].name}` of {name}" for name, units in whole.items() if units]
+    return f"no unit `{said}`; there are such as {', '.join(first)}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,7 +24,6 @@ from proof.forks import Ended, Forks
 from proof.route_trials import RouteFigures, box_of, forks, free_leases, unit, units_of_kills, units_of_lies
 from proof.units import Proof, Unit
 from proof.world import Finding
-from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline_tests.support.audience import RIVER_BEND, ROUTE, STONE_MILL, Record, Scene, hurrying
 from vs_st_pipeline_tests.support.audience_worlds import (
@@ -40,6 +39,7 @@ from vs_st_pipeline_tests.support.audience_worlds import (
     open_shop,
     told,
 )
+from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.pairs import all_pairs
 
 PLACE_PARTS, RANDOM_UNITS, RANDOM_EACH = 12, 10, 10
@@ -88,12 +88,12 @@ def live(figures: Audience, name: str, switches: Switches) -> None:
 
 @contextmanager
 def _scene(**more: Any) -> Iterator[Scene]:
-    cli_sync._warehouse = None  # the command keeps the data folder that it met first
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(box_of(WORLD), Path(folder), **more)
         try:
             yield scene
         finally:
+            forget_files()
             scene.inbox.close()
 
 

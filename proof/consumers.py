@@ -37,6 +37,7 @@ from proof.world import Finding
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_switches import CONSUMER_SWITCHES
+from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.consumer_worlds import FAILED, Switches, hurrying, meet, with_companions
 from vs_st_pipeline_tests.support.consumers import (
     CRMS,
@@ -97,6 +98,7 @@ def live(figures: Consumers, name: str, switches: Switches) -> None:
             with hurrying():
                 wrong = meet(scene, switches)
         finally:
+            forget_files()
             scene.inbox.close()
     figures.lived(name, began)
     if wrong:
@@ -283,6 +285,7 @@ def _trial() -> Iterator[Trial]:
         try:
             yield Trial(scene, forks())
         finally:
+            forget_files()
             scene.inbox.close()
 
 

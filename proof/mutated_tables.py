@@ -251,7 +251,7 @@ TABLES = (
         "orders: linked orders",
         "vs_st_pipeline/routes/orders/linked.py",
         ("TYPES", "is_exchange", "is_refund", "taken_back", "of_kind"),
-        ("routes/orders/test_rules.py",),
+        ("routes/orders/test_linked.py", "routes/orders/test_rules.py"),
     ),
     Table(
         "orders: what a read shows (4.2)",

@@ -33,9 +33,9 @@ from proof.notices_lives import Life
 from proof.route_trials import RouteFigures, box_of, forks, free_leases, more_forks, unit, units_of_kills, units_of_lies
 from proof.units import Proof, Unit
 from proof.world import Finding
-from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.sandbox.scenarios.parcels_accounts import CONFIRMED
+from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.notices import (
     ESHOPBOX,
     GUPSHUP,
@@ -131,12 +131,12 @@ def live(figures: Notices, name: str, switches: Switches, last: Value | None) ->
 
 @contextmanager
 def _scene(**more: Any) -> Iterator[Scene]:
-    cli_sync._warehouse = None  # the command keeps the data folder that it met first
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(box_of(WORLD), Path(folder), **more)
         try:
             yield scene
         finally:
+            forget_files()
             scene.inbox.close()
 
 

@@ -42,6 +42,7 @@ from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.platform import failpoints
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.order_worlds import ENDING, STYLES, SWITCHES, Switches, meet
 from vs_st_pipeline_tests.support.orders import (
     COMMERCE7,
@@ -104,6 +105,7 @@ def live(figures: Orders, name: str, switches: Switches) -> None:
             with hurrying():
                 wrong = meet(scene, switches, hooks="webhook" in name)
         finally:
+            forget_files()
             scene.inbox.close()
     figures.lived(name, began)
     if wrong:
@@ -243,6 +245,7 @@ def _trial() -> Iterator[Trial]:
         try:
             yield Trial(scene, forks())
         finally:
+            forget_files()
             scene.inbox.close()
 
 
@@ -317,7 +320,6 @@ READS = {
     VINOSHIPPER: ("/orders/HILL[^/]+$", "/orders(/search)?$", "/products$", "/profile$"),
 }
 """Paths that are read, as faults name them."""
-BY_POST = ("search",)
 LIES = (
     "hollow", "error_body", "two_keys", "other_record", "truncated", "wrong_shape", "html_other", "login_page", "404",
     "500", "403",

@@ -21,17 +21,16 @@ from vs_st_pipeline.domain.field_map import MapField
 from vs_st_pipeline.domain.hints import CONTACT, Call
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.operations.settings import read_merchants
-from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 from vs_st_pipeline.platform.warehouse.keys import KEY
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support.opened_files import opened
 from vs_st_pipeline_tests.support.story import (
     BRAM,
     FFION,
-    FFION_AGAIN,
     HALLORANS,
     MARISOL,
     NOW_AND_ALWAYS,
@@ -50,7 +49,6 @@ from vs_st_pipeline_tests.support.story import (
 SINGLY, BATCH = "one by one", "by batch"
 MODES = (SINGLY, BATCH)
 LINNEA = "7075550152"  # a customer without a contact
-OF_AGE = (MARISOL, ODALYS, BRAM, HALLORANS, FFION, FFION_AGAIN, RENSKE)
 ID_OF = {MARISOL: 700101, ODALYS: 700111, BRAM: 700103, HALLORANS: 700105, FFION: 700110, RENSKE: 700108}
 NEVER = (PIPER, TOBIAS, WANDA, STRANGER)
 CLUBS = ("Hillside Six", "Reserve", "Hillside Six Magnum")
@@ -58,7 +56,6 @@ CITIES = ("Sebastopol", "Sebastopol West", "Napa", "Elk", "")
 WAITS = (0, 16 * 60, 26 * 3600, 28 * 3600)
 """Seconds between the syncs that put all right: `World.well_again`."""
 IN_OUTBOX = "in the outbox still"
-SIGNED_UP = ("created_in_doubt", "created_not_deleted")
 
 Happening = tuple[str, ...]
 """What happens in the world: a word and its arguments, all text, so that a trial can be told in one line."""
@@ -248,7 +245,7 @@ class World:
                 break
         else:
             raise Finding("the undisturbed sync from scratch", [str(ended)])
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             rows = db.rows("select phone from planned.targets where subject_id is not null and held is null")
         return Expected(self.everybody(), {row[0] for row in rows})
 
@@ -320,7 +317,7 @@ class World:
             for phone in sorted({*expected.contacts, *now})
             if phone not in doubted and (different := differences(expected.contacts.get(phone, {}), now.get(phone, {})))
         ]
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             # A contact that is gone while its batch may still come is looked for a day longer, by design: `settle`.
             outstanding = db.rows(
                 """select send_id, id, call, evidence
@@ -333,31 +330,31 @@ class World:
     def _doubted(self) -> set[str]:
         """Phones of contacts that we may have made: they are left alone, and told of."""
         there = {row["contactId"]: row["contactPhone"] for row in self.box.simpletexting.control.contacts(TEST)}
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             return {there[ref.id] for ref in ledger.read_doubted(db) if ref.id in there}
 
     def held(self, phone: str) -> str | None:
         """Why the last plan holds the contact with this phone back; None where it does not."""
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             found = db.value("select max(held) from planned.targets where phone = ?", [phone])
         return None if found is None else str(found)
 
     def waiting(self) -> set[str]:
         """Phones of contacts whose values a batch took and never showed: told of, and tried after growing gaps."""
         there = {row["contactId"]: row["contactPhone"] for row in self.box.simpletexting.control.contacts(TEST)}
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             rows = db.rows("select id from synced.rejects where code = ? and next_at > last_at", [NOT_APPLIED])
         return {there[row[0]] for row in rows if row[0] in there}
 
     def _ledger(self) -> dict[tuple[Ref, str], LedgerEntry]:
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             rows = db.rows(f"select {KEY}, field, sent, stored, before, resent, put_back from synced.ledger")
         return {(Ref(*row[:3]), row[3]): LedgerEntry(row[4], row[5], row[6] or "", *row[7:]) for row in rows}
 
     def unlike_history(self) -> list[str]:
         """Where the ledger is not what its history tells."""
         kept = self._ledger()
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             again = ledger.replay(db)
         return [
             f"the history tells {again.get(key)} of {key}, the ledger {kept.get(key)}"
@@ -398,7 +395,7 @@ class World:
 
     def outcomes(self) -> Counter[str]:
         """What became of all that was sent."""
-        with warehouse_at(self.data).open(TEST) as db:
+        with opened(self.data, TEST) as db:
             return Counter(dict(db.rows("select outcome, count(*) from synced.writes group by 1")))
 
     def made(self) -> int:

@@ -28,7 +28,7 @@ _LATE: Final = (
     *("vs_st_pipeline.operations.receiver.processes", "vs_st_pipeline.operations.worker.rounds"),
 )
 """What commands import at their first use."""
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - files that nobody misses after a power cut
+_MEMORY: Final = Path("/dev/shm")  # what lies there is gone after a power cut, and nobody misses it
 _ENOUGH: Final = 1 << 30
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-
-import click
+from typing import NoReturn
 
 HELP = ("-h", "--help")
+INTERRUPTED = 128 + signal.SIGINT  # what a shell shows of a command that Ctrl-C ended
 
 
 def main() -> None:
     """Run the console script."""
+    # Until there is something to do, Ctrl-C ends the process at once: half an import is nobody's traceback to read.
+    raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # whoever began it may have it ignored
+    if raises:
+        signal.signal(signal.SIGINT, _leave)
     from vs_st_pipeline.cli.completion import PROGRAM, VARIABLE, completion
     from vs_st_pipeline.cli.output import make_ready
 
@@ -21,11 +26,21 @@ def main() -> None:
         _describe(PROGRAM, VARIABLE)
     from vs_st_pipeline.cli.main import main as run
 
-    run()
+    try:
+        if raises:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        run()
+    except KeyboardInterrupt:  # before or after the command itself, which says that it stops
+        sys.exit(INTERRUPTED)
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    os._exit(INTERRUPTED)
 
 
 def _describe(program: str, variable: str) -> None:
     """Help or complete, and end; return where the command itself has to say something, such as what is wrong."""
+    import click
     from click.shell_completion import shell_complete
 
     from vs_st_pipeline.cli.completing import read_index

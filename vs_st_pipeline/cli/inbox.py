@@ -16,13 +16,16 @@ from vs_st_pipeline.cli.output import say, say_json
 from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.hints import HintState
 from vs_st_pipeline.operations.settings import read_merchants
+from vs_st_pipeline.operations.worker import why_waiting
 from vs_st_pipeline.platform.inbox import questions
 from vs_st_pipeline.platform.inbox.disk import InboxUnusable
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
 from vs_st_pipeline.platform.settings.forms import parse_duration
+from vs_st_pipeline.platform.settings.merchants import places_of_entries
 
 _LARGEST = 2**63 - 1  # of a number of an entry
 
@@ -75,7 +78,7 @@ def list_hints(
     for name, what in stored.items():
         counts = what if isinstance(what, dict) else {"": what}
         say(f"{name}: " + (", ".join(f"{count} {word}".rstrip() for word, count in counts.items()) or "none"))
-    say(*(_line(one) for one in told["entries"]))
+    say(*_lines(told["entries"]))
 
 
 def _stored(merchants: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
@@ -102,9 +105,10 @@ def show(number: int, as_json: bool) -> None:
     if as_json:
         say_json(told)
         return
-    say(f"{number}  {told['stored_at']}  {told['merchant']}  {told['system']}  {told['kind']}, {told['times']} times")
+    times = counted(told["times"], "times")
+    say(f"{number}  {told['stored_at']}  {told['merchant']}  {told['system']}  {told['kind']}, {times}")
     say(*(f"  {key}: {value}" for key, value in told["kept"].items()))
-    say(*(f"  {_line(one)}" for one in told["hints"]))
+    say(*(f"  {line}" for line in _lines(told["hints"])))
 
 
 @inbox.command(short_help="Let entries wait again, as if they had just come.")
@@ -129,7 +133,7 @@ def replay(words: tuple[str, ...], ids: tuple[str, ...], since: str | None, as_j
     if as_json:
         say_json({"replayed": count})
     else:
-        say(f"{count} hints wait again")
+        say(f"{counted(count, 'hints')} {'waits' if count == 1 else 'wait'} again")
 
 
 def _shown(system: str, kept: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,7 +169,8 @@ def _known(found: Inbox, ids: list[str]) -> list[str]:
     for merchant_id in (one for one in ids if not questions.has_entries(found, one)):
         file = read_merchants(settings_path(os.environ), os.environ, secrets=False, all_bad=True)
         if file.get(merchant_id) is None and not file.bad_of(merchant_id):
-            raise click.UsageError(f"there is no merchant '{merchant_id}' in {file.path}, and nothing of one is kept")
+            where = places_of_entries(file.path)
+            raise click.UsageError(f"there is no merchant '{merchant_id}' in {where}, and nothing of one is kept")
     return ids
 
 
@@ -187,9 +192,18 @@ class _readable:  # noqa: N801  # it is used as a statement
             ) from None
 
 
-def _line(one: dict[str, Any]) -> str:
+def _lines(hints: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a line for each hint; of one that waits it says why."""
+    folder = data_dir(os.environ)
+    found, entries = Inbox(folder), {one["entry"] for one in hints if one["state"] == HintState.WAITING}
+    with _readable(found):
+        why = why_waiting.reasons(found, folder, os.environ, entries) if entries else {}
+    return [_line(one, why.get((one["entry"], one["route"]), "")) for one in hints]
+
+
+def _line(one: dict[str, Any], why: str) -> str:
     what = " ".join(str(part) for part in (one["kind"], one["id"]) if part)
-    became = one["outcome"] or one["state"]
+    became = (one["outcome"] or one["state"]) + (f" ({why})" if why else "")
     lag = "" if one["lag_seconds"] is None else f" after {one['lag_seconds']:.1f} s"
     times = "" if one["times"] == 1 else f", {one['times']} times"
     error = "" if one["error"] is None else f", {one['error']}"

@@ -16,11 +16,12 @@ from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.webhooks.leaving import Left, NotRemoved
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
-from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled, place_of_entry
+from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_enabled, place_of_entry, places_of_entries
 
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
@@ -66,7 +67,8 @@ def offboard(
     if kept is None:
         hints = inbox.remove(merchant_id)
         if enabled is None and not hints:
-            raise click.UsageError(f"there is no merchant '{merchant_id}' in {path}, and nothing is kept of one")
+            where = places_of_entries(path)
+            raise click.UsageError(f"there is no merchant '{merchant_id}' in {where}, and nothing is kept of one")
         removed = offboard.Removed(offboard.nothing_counted(), 0, inbox=hints)
     else:
         last = "".join(f"\n{sentence}" for sentence in under_way)
@@ -90,10 +92,14 @@ def offboard(
         return
     say(f"{merchant_id}: {_kept(removed)} removed, and with them the hashes of people kept out (`vs-st forget`).")
     if keys:
-        say(f"{keys} files with its keys removed.")
+        say(f"{counted(keys, 'files')} with its keys removed.")
     if webhooks.left is None:
         say("Our webhooks may still be registered; what they send is answered with 404.")
-    said = f"{webhooks.removed} of our webhooks were removed. " if webhooks.removed else ""
+    said = (
+        f"{counted(webhooks.removed, 'webhooks')} of ours {'was' if webhooks.removed == 1 else 'were'} removed. "
+        if webhooks.removed
+        else ""
+    )
     say(f"{said}{NOTHING_ELSE if webhooks.removed else NOT_CHANGED}")
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
 
@@ -138,5 +144,5 @@ def _kept(removed: Removed) -> str:
     if None in counts.values():
         told = "a database that cannot be read"
     else:
-        told = " and ".join(f"{count} {name}" for name, count in counts.items())
-    return f"{told} in {removed.files} files"
+        told = " and ".join(counted(count or 0, name) for name, count in counts.items())
+    return f"{told} in {counted(removed.files, 'files')}"

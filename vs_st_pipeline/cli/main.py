@@ -32,6 +32,7 @@ from vs_st_pipeline.cli.work import work
 from vs_st_pipeline.domain.errors import BadArguments, BadSettings, PipelineError
 from vs_st_pipeline.pipeline.session import DAMAGED
 from vs_st_pipeline.platform import crash_reports
+from vs_st_pipeline.platform.http.waits import told_to
 from vs_st_pipeline.platform.settings.environment import data_dir
 
 HELP = """
@@ -68,8 +69,9 @@ def main() -> None:
     crash_reports.install()
     make_ready()
     try:
-        # it returns the code of a `click.exceptions.Exit`, and otherwise None
-        sys.exit(cli.main(standalone_mode=False))
+        with told_to(tell):
+            # it returns the code of a `click.exceptions.Exit`, and otherwise None
+            sys.exit(cli.main(standalone_mode=False))
     except click.Abort:
         tell("stopped")
         sys.exit(1)

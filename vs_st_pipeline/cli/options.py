@@ -16,7 +16,13 @@ from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.settings.environment import InvalidSetting, settings_path
-from vs_st_pipeline.platform.settings.merchants import BadMerchant, Merchant, MerchantsFile, place_of_entry
+from vs_st_pipeline.platform.settings.merchants import (
+    BadMerchant,
+    Merchant,
+    MerchantsFile,
+    place_of_entry,
+    places_of_entries,
+)
 from vs_st_pipeline.routes import at_rest, faults_of, has_route, routes_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -282,8 +288,10 @@ def unknown_merchant(found: MerchantsFile, merchant_id: str) -> str:
     """Say that there is no such merchant, and which one may be meant."""
     near = difflib.get_close_matches(merchant_id, found.ids, n=3)
     meant = f"did you mean {' or '.join(near)}?" if near else "`vs-st merchants` lists those that there are"
-    nameless = "".join(f"; and {bad.error.message}" for bad in found.bad if bad.id is None)
-    return f"there is no merchant '{merchant_id}' in {found.path}; {meant}{nameless}"
+    nameless = [bad.error.message for bad in found.bad if bad.id is None]
+    if nameless:
+        meant += f"{'' if near else '.'} Of other entries the id is not known: {'; '.join(nameless)}"
+    return f"there is no merchant '{merchant_id}' in {places_of_entries(found.path)}; {meant}"
 
 
 def name_of_bad(bad: BadMerchant) -> str:

@@ -14,6 +14,7 @@ from vs_st_pipeline.cli.options import json_option, one_merchant, one_route_opti
 from vs_st_pipeline.cli.output import is_terminal, say, say_json, say_table, tell
 from vs_st_pipeline.cli.sync import clock, make_run, sync_lines
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import OK
 from vs_st_pipeline.pipeline.erasure import FINDINGS
 from vs_st_pipeline.pipeline.route import Forget, Person, Route
@@ -154,7 +155,7 @@ def _say_forgotten(
             say(f"{merchant_id}: nobody is stored under this {what}; the person with it is kept out from now on.")
     for route, _ in erased:
         if unsettled := found[route.name].get("unsettled_writes"):
-            say(f"{unsettled} writes had no outcome yet; no later sync will ask for it.")
+            say(f"{counted(unsettled, 'writes')} had no outcome yet; no later sync will ask for it.")
     if several and by_hand:
         say_table(("route", "what a person must erase elsewhere"), by_hand)
         say("")
@@ -196,7 +197,7 @@ def rebuild(merchant_id: str, name: str | None, yes: bool, as_json: bool) -> Non
     if rebuilt.unreadable:
         tell(f"{merchant_id}: the old file could not be read; whatever was under way is found by reading")
     if rebuilt.unsettled:
-        tell(f"{merchant_id}: {rebuilt.unsettled} writes without an outcome were carried over")
+        tell(f"{merchant_id}: {counted(rebuilt.unsettled, 'writes')} without an outcome carried over")
     report = route.sync(run)
     if as_json:
         aside = str(rebuilt.set_aside) if rebuilt.set_aside else None
@@ -224,9 +225,9 @@ def forgetting_copy() -> str:
 
 
 def _told(way: Forget, found: dict[str, int], route: str = "") -> str:
-    told = ", ".join(f"{found[name]} {name}" for name in way.counts)
+    told = ", ".join(counted(found[name], name) for name in way.counts)
     aside = found.get("files_set_aside")
-    told += f" and {aside} files that a rebuild has set aside" if aside else ""
+    told += f" and {counted(aside, 'files')} that a rebuild has set aside" if aside else ""
     return f"{told} of route {route}" if route else told
 
 

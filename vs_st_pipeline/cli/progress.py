@@ -1,4 +1,7 @@
-"""Shows progress on stderr: bars where stderr is a terminal, otherwise one line per merchant that is done."""
+"""Shows progress on stderr: bars where stderr is a terminal, otherwise one line per merchant that is done.
+
+That a host does not answer is shown in both cases, so that nobody takes a wait for a hang.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from vs_st_pipeline.cli.output import is_terminal, tell
+from vs_st_pipeline.platform.http.waits import told_to
 
 # A terminal that goes away while we work, or that never took a line.
 _whatever_becomes_of_it = partial(contextlib.suppress, OSError, ValueError)
@@ -20,6 +24,7 @@ class Progress:
     def __init__(self, merchant_ids: list[str]) -> None:
         self._tasks: dict[str, Any] = {}
         self._bars: Any = None
+        self._waits = told_to(self._say_wait)
         if is_terminal(sys.stderr) and merchant_ids:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -35,11 +40,13 @@ class Progress:
         if self._bars is not None:
             with _whatever_becomes_of_it():
                 self._bars.start()
+        self._waits.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._waits.__exit__(kind, error, trace)
         if self._bars is not None:
             with _whatever_becomes_of_it():
                 self._bars.stop()
@@ -49,6 +56,13 @@ class Progress:
         if self._bars is not None:
             with _whatever_becomes_of_it():
                 self._bars.update(self._all, said=f"{merchant_id}: {said}")
+
+    def _say_wait(self, said: str) -> None:
+        if self._bars is None:
+            tell(said)
+        else:
+            with _whatever_becomes_of_it():
+                self._bars.update(self._all, said=said)
 
     def done(self, merchant_id: str, report: Any) -> None:
         """Show that a merchant is done."""

@@ -25,7 +25,7 @@ from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.report import OK, Report
 from vs_st_pipeline.pipeline.route import Again, Retry, Route
-from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.merchants import Merchant, places_of_entries
 from vs_st_pipeline.platform.user import user_name
 from vs_st_pipeline.routes import has_route
 
@@ -133,14 +133,14 @@ def _refuse_what_is_neither(ids: tuple[str, ...], more_ids: tuple[str, ...]) -> 
     named = [merchant for one in ids if (merchant := found.get(one)) is not None]
     for word in more_ids if named else ():
         if found.get(word) is None and not found.bad_of(word):
-            whose = " and ".join(merchant.id for merchant in named)
+            whose, where = " and ".join(merchant.id for merchant in named), places_of_entries(found.path)
             taken = " | ".join(
                 route.retry.usage
                 for route in routes.ROUTES
                 if route.retry and any(has_route(one, route) for one in named)
             )
             raise click.UsageError(
-                f"'{word}' is no merchant of {found.path}, and no record that can be tried again of {whose}"
+                f"'{word}' is no merchant of {where}, and no record that can be tried again of {whose}"
                 + (f": give {taken}" if taken else "")
             )
 

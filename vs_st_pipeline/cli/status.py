@@ -66,13 +66,14 @@ def check(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: t
         say_json({"merchants": rows, "field_map": for_maps, "settings": settings})
     else:
         # The names are long and always the same, so they go first: a terminal shows the end, which says what was found.
-        if for_maps["from"]:  # else none of the routes has a field map
+        shows = bool(found and for_maps["from"])  # else every route is off, or none of them has a field map
+        if shows:
             say("Names that a field map may use:")
-        for key, entries in for_maps.items() if for_maps["from"] else ():
+        for key, entries in for_maps.items() if shows else ():
             say(f"  {key}:")
             for name, description in entries.items():
                 say(f"    {name:36} {description}")
-        if for_maps["from"]:
+        if shows:
             say("")
         for number, (pair, checked) in enumerate(zip(pairs, found, strict=True)):
             say(*headed(checked.lines(pair.name)))

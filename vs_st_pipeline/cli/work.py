@@ -15,6 +15,7 @@ import click
 from vs_st_pipeline.cli.options import json_option, read_settings, select
 from vs_st_pipeline.cli.output import say, say_json, say_json_line, tell
 from vs_st_pipeline.cli.whole_numbers import WholeNumber
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 
 JOBS = 32
@@ -132,13 +133,9 @@ def _leave(worker: Any, code: int) -> None:
 def hint_lines(report: Report) -> list[str]:
     """Return what a targeted sync did, in a few lines."""
     hints = report.hints
-    taken = f"{_count(hints['taken'], 'hint')} of {_count(hints['records'], 'record')}"
+    taken = f"{counted(hints['taken'], 'hints')} of {counted(hints['records'], 'records')}"
     said = f"{report.merchant}, {report.route}: {report.ended}; {taken}"
     said += f", {hints['handed_over']} handed over" if hints["handed_over"] else ""
     said += f", {hints['dropped']} dropped" if hints["dropped"] else ""
     said += f", written after {report.lag_seconds:.1f} s" if report.lag_seconds is not None else ""
     return [said, *(line for line in report.lines() if report.accepted or report.rejected or report.unknown)]
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

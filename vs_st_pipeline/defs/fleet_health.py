@@ -36,7 +36,7 @@ from dagster import (
 from vs_st_pipeline import __version__
 from vs_st_pipeline.defs.charts import SHORTEST, by_hour, distribution
 from vs_st_pipeline.defs.metadata import table
-from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.domain.formats import counted, humanize
 from vs_st_pipeline.operations.fleet import advice, alerts, health
 from vs_st_pipeline.operations.fleet.health import AT_REST, BROKEN, FAILING, FINE, LATE, TROUBLE, Fleet, MerchantHealth
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
@@ -252,7 +252,8 @@ def _ages(found: Fleet) -> str:
 
 def _changes(found: Fleet) -> str:
     hours = found.hours
-    says = f"{sum(one.changes for one in hours)} changes accepted within {len(hours)} hours, of every route"
+    changes = counted(sum(one.changes for one in hours), "changes")
+    says = f"{changes} accepted within {counted(len(hours), 'hours')}, of every route"
     return by_hour(says, {"changes": [one.changes for one in hours]})
 
 

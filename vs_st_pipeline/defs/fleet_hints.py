@@ -29,7 +29,7 @@ from dagster import (
 from vs_st_pipeline.defs.charts import by_hour
 from vs_st_pipeline.defs.metadata import sentence, table
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.domain.formats import counted, humanize
 from vs_st_pipeline.domain.hints import HintState, Outcome
 from vs_st_pipeline.operations.fleet.health import label
 from vs_st_pipeline.operations.fleet.hint_findings import CHECKS, REGISTERED, Finding, findings, registered
@@ -199,7 +199,7 @@ def _in_short(
         told.append(f"{who} {f'alive {humanize(timedelta(seconds=age))} ago' if age is not None else 'never seen'}")
     hours = list(day)
     entries, done = (sum(sum(counts.get(hour, {}).values()) for hour in hours) for counts in (came, settled))
-    told.append(f"{entries} entries and {done} settled hints in {len(hours)} h")
+    told.append(f"{counted(entries, 'entries')} and {counted(done, 'hints')} settled in {len(hours)} h")
     told.append(f"hints that wait: {states['waiting'] + states['working']}")
     if found.lags:
         told.append(f"written in the last hour after {_seconds(found.lags)} (p50, p95, p99)")
@@ -236,7 +236,7 @@ def _entries(came: Mapping[int, Mapping[str, int]], hours: Sequence[int]) -> str
     if not total:
         return f"nothing came within {len(hours)} hours"
     series = {system: [came.get(hour, {}).get(system, 0) for hour in hours] for system in systems}
-    return by_hour(f"{total} entries within {len(hours)} hours", series)
+    return by_hour(f"{counted(total, 'entries')} within {counted(len(hours), 'hours')}", series)
 
 
 def _most_first(outcomes: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -263,7 +263,7 @@ def _lags(lags: Mapping[int, Lags], hours: Sequence[int]) -> str:
         return f"no hint led to a write within {len(hours)} hours"
     series = {name: [ceil(getattr(lags[hour], name)) if hour in lags else 0 for hour in hours] for name in _PERCENTILES}
     of = sum(one.of for one in lags.values())
-    return by_hour(f"seconds from the call to the accepted value, of {of} hints", series, stacked=False)
+    return by_hour(f"seconds from the call to the accepted value, of {counted(of, 'hints')}", series, stacked=False)
 
 
 def _largest(by_merchant: Mapping[Any, Any], number: Any) -> list[tuple[Any, Any]]:

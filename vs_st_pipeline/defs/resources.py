@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations import settings
-from vs_st_pipeline.operations.fleet.schedule import due_merchants
+from vs_st_pipeline.operations.fleet.schedule import due_merchants, due_times
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.inbox.store import Inbox, inbox_in
@@ -127,6 +127,38 @@ def due_now(file: MerchantsFile, route: Route) -> list[str]:
         bounds=environment.sync_bounds(os.environ),
         requests_per_second=settings.fleet_rates(os.environ).get(route.paced_by),
     )
+
+
+def next_due(file: MerchantsFile, routes: Sequence[Route]) -> tuple[datetime, str, str] | None:
+    """Return when a tick takes somebody next, as things stand now, and whom: merchant's id and route; None: nobody.
+
+    Raises:
+        BadSettings: a setting of the environment is wrong.
+    """
+    now, found = environment.now(os.environ), list[tuple[datetime, str, str]]()
+    for route in routes:
+        at = due_times(
+            route,
+            environment.data_dir(os.environ),
+            [merchant.id for merchant in file.enabled if route.is_on(merchant)],
+            bounds=environment.sync_bounds(os.environ),
+            requests_per_second=settings.fleet_rates(os.environ).get(route.paced_by),
+        )
+        every = TICK if route.next_due_at is None else LOOK
+        found += [(_tick_of(moment or now, now, every), merchant_id, route.name) for merchant_id, moment in at.items()]
+    return min(found, default=None)
+
+
+def _tick_of(moment: datetime, now: datetime, every: timedelta) -> datetime:
+    """Return the first tick after now that takes what is due at a moment (`due_now`)."""
+    last = _floor(now, every)
+    ticks = max(1, -((last - (moment - every / 2)) // every))
+    return last + ticks * every
+
+
+def _floor(moment: datetime, every: timedelta) -> datetime:
+    midnight = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (moment - midnight) // every * every
 
 
 def merchant_of(file: MerchantsFile, merchant_id: str) -> Merchant:

@@ -26,9 +26,11 @@ from dagster_shared.check import CheckError
 from vs_st_pipeline.defs import resources
 from vs_st_pipeline.defs.metadata import sentence
 from vs_st_pipeline.defs.names import TICK_JOB, TICK_STEP, job_name, step_name
-from vs_st_pipeline.defs.resources import LOOK, Settings, due_now
+from vs_st_pipeline.defs.resources import LOOK, Settings, due_now, next_due
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 
 UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -68,11 +70,11 @@ def schedule_of(routes: Sequence[Route], jobs: Mapping[str, Any], tick: JobDefin
         try:
             file = settings.merchants_file()
             due = {route: due_now(file, route) for route in looked_at}
+            if not any(due.values()):
+                return SkipReason(_nobody(file, routes))
         except BadSettings as error:
             return SkipReason(sentence(error))
         taken = [route for route in looked_at if due[route]]
-        if not taken:
-            return SkipReason(f"none of {len(file.enabled)} merchants is due yet")
         count = sum(len(one) for one in due.values())
         of = sum(route.is_on(merchant) for merchant in file.enabled for route in routes)
         config: dict[str, Any] = {"due_only": True}
@@ -82,6 +84,16 @@ def schedule_of(routes: Sequence[Route], jobs: Mapping[str, Any], tick: JobDefin
         return RunRequest(tags={DUE: f"{count} of {of}"}, run_config={"ops": {step: {"config": config}}})
 
     return sync_schedule
+
+
+def _nobody(file: MerchantsFile, routes: Sequence[Route]) -> str:
+    """Say that nobody is due, and when that changes by time alone; a webhook may make somebody due before."""
+    ids = [merchant.id for merchant in file.enabled]
+    said = f"{ids[0]} is not due yet" if len(ids) == 1 else f"none of {counted(len(ids), 'merchants')} is due yet"
+    if (found := next_due(file, routes)) is None:
+        return said
+    at, merchant_id, route = found
+    return f"{said}; next: {merchant_id}, {route}, at {at:%H:%M} UTC"
 
 
 def is_looked_at(route: Route, at: datetime) -> bool:

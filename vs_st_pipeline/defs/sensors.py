@@ -18,7 +18,7 @@ from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, 
 from vs_st_pipeline.defs.fleet_health import KEY, refreshed
 from vs_st_pipeline.defs.partitions import merchants
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.domain.formats import counted, humanize
 from vs_st_pipeline.operations.settings import read_merchants, taken
 from vs_st_pipeline.platform.settings.environment import settings_path
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
@@ -53,7 +53,7 @@ def merchants_sensor(context: SensorEvaluationContext) -> SensorResult | SkipRea
     wanted = wanted_keys(file, known)
     new, gone = [key for key in wanted if key not in known], [key for key in known if key not in wanted]
     if not new and not gone:
-        return SkipReason(f"nothing has changed: {len(known)} merchants")
+        return SkipReason(f"nothing has changed: {counted(len(known), 'merchants')}")
     requests = [merchants.build_add_request(new)] * bool(new) + [merchants.build_delete_request(gone)] * bool(gone)
     return SensorResult(dynamic_partitions_requests=requests)
 

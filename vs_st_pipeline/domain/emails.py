@@ -19,6 +19,12 @@ def email_key(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
 
 
+def spellings(text: str) -> set[str]:
+    """Return the forms in which an address may have been hashed: in small or folded letters, composed or as it came."""
+    key, plain = email_key(text), text.strip()
+    return {one for one in (key, key.casefold(), plain.casefold(), plain.lower()) if one}
+
+
 def is_usable(text: str) -> bool:
     """Say whether a text can be an address: one @, text before it, a dot in the domain, no blanks or controls."""
     text = text.strip()

@@ -49,6 +49,25 @@ def humanize(span: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
+def counted(count: int, what: str, width: int = 0) -> str:
+    """Return a number with its noun: `1 order of today`, `2 orders of today`.
+
+    Args:
+        what: what is counted, its noun first and in the plural. width: of the number, at least.
+    """
+    noun, blank, rest = what.partition(" ")
+    return f"{count:{width}} {_singular(noun) if count == 1 else noun}{blank}{rest}"
+
+
+def _singular(noun: str) -> str:
+    if noun in _OF_ONE:
+        return _OF_ONE[noun]
+    return noun if noun.endswith("ss") else noun.removesuffix("s")
+
+
+_OF_ONE = {"people": "person", "entries": "entry", "replies": "reply", "tries": "try"}
+
+
 def parse_moment(text: object, zone: ZoneInfo = PACIFIC) -> Moment | None:
     """Return the date or the instant that a text gives, or None where it gives none.
 

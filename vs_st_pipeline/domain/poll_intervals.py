@@ -164,9 +164,3 @@ def due(
         if share >= 1:
             waited[name] = share
     return sorted(waited, key=lambda name: -waited[name])
-
-
-def expected_age(rates: Mapping[str, float], intervals: Mapping[str, float]) -> float:
-    """Return the mean seconds that a change waits to be seen, all changes counted alike; 0 where nothing changes."""
-    total = math.fsum(rates.values())
-    return math.fsum(one * intervals[name] / 2 for name, one in rates.items()) / total if total else 0.0

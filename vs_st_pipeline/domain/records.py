@@ -107,7 +107,7 @@ class MayBeError(msgspec.Struct, kw_only=True):
 
     @property
     def is_error(self) -> bool:
-        """Whether the answer says of itself that it is an error."""
+        """Say whether the answer says of itself that it is an error."""
         return any(getattr(self, key) for key in ERROR_KEYS)
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final
 
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.plan import UNREADABLE
 
 OK = "ok"
@@ -111,7 +112,7 @@ class Report:
         # A contact that our own batch created and that was deleted again was not accepted, whatever the counts say.
         return bool(self.rejected or self.unknown or self.noted[UNREADABLE] or self.orders_unseen or self.parts)
 
-    def add_up(self) -> None:  # noqa: B027
+    def add_up(self) -> None:
         """Work out the counts that all routes have from a route's own, where it has any."""
 
     @property
@@ -205,4 +206,4 @@ def _reasons(counter: Mapping[str, int]) -> dict[str, int]:
 
 
 def _named(counter: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counter.items()) or "nothing"
+    return ", ".join(counted(count, name) for name, count in counter.items()) or "nothing"

@@ -1,1 +1,1 @@
-"""Runs what people ask for besides a sync: check, why, history, audit, retry, rebuild, offboard."""
+"""Does what goes beyond one run: fleet, onboarding, webhooks, receiver, worker; rebuilds files, removes merchants."""

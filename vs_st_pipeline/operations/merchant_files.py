@@ -1,6 +1,6 @@
 """Makes and changes the files of `merchants.d` that our own commands wrote, and no other file (routes.md R64).
 
-A file of ours begins with a line that says so; who takes that line out has made the file his own. Any other file is a
+A file of ours begins with a line that says so; who takes that line out makes the file their own. Any other file is a
 person's: for it the lines to paste are handed back.
 
 A change is a draft under a lock, read by the reader of the settings before it takes the file's name. Every line but
@@ -49,7 +49,7 @@ class NotChanged(Exception):
 
 
 def is_ours(file: Path) -> bool:
-    """Say whether our own commands wrote this file, and nobody has made it his own."""
+    """Say whether our own commands wrote this file, and nobody has made it their own."""
     try:
         with open(file, encoding="utf-8") as opened:
             return opened.readline().rstrip("\r\n") == MARK

@@ -22,9 +22,9 @@ from vs_st_pipeline.pipeline.once import repair
 from vs_st_pipeline.pipeline.once.schema import ONCE
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.atomic_file import replace_durably
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
 Carried = Mapping[str, str]  # tables that are carried over, and which of their rows
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
@@ -60,7 +61,7 @@ def some_named(db: Db, sample: Sample, rows: str, params: Mapping[str, Any] | No
 def empty_read(what: str) -> Callable[[Run, Db], Metric]:
     def find(run: Run, db: Db) -> Metric:
         rows = db.value("select rows from raw.reads where what = ?", [what])
-        return Metric(int(rows == 0), 1, "not read completely yet" if rows is None else f"{rows} rows")
+        return Metric(int(rows == 0), 1, "not read completely yet" if rows is None else counted(rows, "rows"))
 
     return find
 
@@ -84,7 +85,9 @@ def new_drift(kind: str) -> Callable[[Run, Db], Metric]:
         rows = db.rows(
             "select what, seen, first_at from raw.drift where what like ? order by first_at desc, what", [f"% {kind}.%"]
         )
-        new = [f"{what} ({seen} times)" for what, seen, first_at in rows if run.now() - first_at < NEWS_LASTS]
+        new = [
+            f"{what} ({counted(seen, 'times')})" for what, seen, first_at in rows if run.now() - first_at < NEWS_LASTS
+        ]
         return Metric(len(new), len(rows), ", ".join(new))
 
     return find

@@ -11,11 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.tables import Frame
 from vs_st_pipeline.platform.run import Run
 
 ROWS = 10  # of a table of people: the event log keeps every run of each merchant for good
+ROW_COUNT = "dagster/row_count"
+
+Short = tuple[str, dict[str, Any]]
+"""One sentence, and the report's own numbers."""
+InShort = Callable[[Report, Mapping[str, Any]], Short]
+"""Says a report, beside what the rest of the page shows, in short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,35 @@ class View:
     make: Callable[[Run], Frame]
 
 
-def nothing_more(report: Report, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def nothing_more(report: Report, shown: Mapping[str, Any]) -> Short:
     """Return the status of the run alone."""
     return report.status, {}
+
+
+def rows_counted(shown: Mapping[str, Any]) -> str:
+    """Return how many rows the table of a page has, in words; it lacks the number where it could not be made."""
+    count = shown.get(ROW_COUNT)
+    return "rows not counted" if count is None else counted(count, "rows")
+
+
+def rows_there(report: Report, shown: Mapping[str, Any]) -> Short:
+    """Return how many rows the asset has, as its page shows them."""
+    return rows_counted(shown), {}
+
+
+def read_of(*words: str) -> InShort:
+    """Return what says how many records of these names of the report the run has read."""
+
+    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
+        numbers = {f"{word} read": report.seen.get(word, 0) for word in words}
+        return ", ".join(counted(count, name) for name, count in numbers.items()), numbers
+
+    return in_short
+
+
+def count_of(table: str, where: str = "") -> str:
+    """Return the SQL that counts a table's rows; `where` with its keyword."""
+    return f"select count(*) from {table} {where}".rstrip()
 
 
 def outcomes(counts: Mapping[str, int], records: str) -> str:
@@ -55,7 +88,7 @@ def outcomes(counts: Mapping[str, int], records: str) -> str:
         counts: by `accepted`, `rejected`, `unknown`.
     """
     words = {"accepted": "accepted", "rejected": "refused, tried again later", "unknown": "of unknown outcome"}
-    told = [f"{counts[name]} {records} {says}" for name, says in words.items() if counts.get(name)]
+    told = [f"{counted(counts[name], records)} {says}" for name, says in words.items() if counts.get(name)]
     return ", ".join(told) or f"no {records} had to be written"
 
 
@@ -73,7 +106,7 @@ class Page:
     texts: Mapping[str, str] = field(default_factory=dict)
     by_field: str = ""
     views: tuple[View, ...] = ()
-    in_short: Callable[[Report, Mapping[str, Any]], tuple[str, dict[str, Any]]] = nothing_more
+    in_short: InShort = nothing_more
 
 
 def stored(run: Run, page: Page) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from typing import Any, Generic, Protocol, TypeVar
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import whole_hints
-from vs_st_pipeline.pipeline.hinted import Queue
+from vs_st_pipeline.pipeline.hinted import HintDesk, Queue
 from vs_st_pipeline.pipeline.session import Session, StageDone, again_if_interrupted, at_rest, in_a_copy
-from vs_st_pipeline.pipeline.status_file import record_run
+from vs_st_pipeline.pipeline.status_file import record_run, was_synced
+from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 
 SessionT = TypeVar("SessionT", bound=Session)
+BegunT = TypeVar("BegunT")
 OnStage = Callable[[StageDone], None]
 
 
@@ -92,6 +94,37 @@ class StagedRun(Generic[SessionT]):
             return self._once(aside, self.stages[:-1], lambda _: None, lambda session: rows.update(self.rows(session)))
 
         return in_a_copy(replace(run, dry_run=True), self._open_aside, work), rows
+
+    def run_hinted(
+        self,
+        run: Run,
+        desk: HintDesk,
+        begin: Callable[[SessionT], BegunT],
+        work: Callable[[SessionT, BegunT], None],
+        end: Callable[[SessionT], None],
+    ) -> Report:
+        """Sync what is hinted at, by all stages.
+
+        Before the merchant's first good whole sync nothing is claimed: the hints wait for it.
+
+        Args:
+            begin: brings in step what a crash has left. work: claims the hints, and does what they ask for.
+            end: counts what stands, whatever came of the work.
+        """
+        if self.is_off(run):
+            return self.off(run)
+        run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
+        with self.open_session(run, self.stages, lambda _: None) as session, run.sync_lock():
+            session.urgency = Urgency.HINT
+            if was_synced(run):
+                begun = begin(session)
+                try:
+                    work(session, begun)
+                finally:
+                    end(session)
+                    desk.finish(session.report)
+        session.report.add_up()
+        return session.report
 
     def is_off(self, run: Run) -> bool:
         """Say whether the route is off for a merchant: not named, paused, faulty, or off by its own settings."""

@@ -56,7 +56,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 WRONG = [
     ("sync", "say which merchants: --merchant ID... or --all"),
     ("sync --merchant hil", "there is no merchant 'hil' in {file}; did you mean hill?"),
-    ("sync --merchant nobody", "and merchants.yaml, line 14: id: expected a text, got true or false; quote it"),
+    (
+        "sync --merchant hil",
+        "did you mean hill? Of other entries the id is not known: merchants.yaml, line 14: id: ",
+    ),
+    (
+        "sync --merchant nobody",
+        "lists those that there are. Of other entries the id is not known: merchants.yaml, line",
+    ),
     ("sync --all --route order", "there is no route 'order'; there are contacts, orders, audience, notices, consumers"),
     ("sync --all --jobs many", "'many' is no whole number from 1 to 256"),
     ("sync --all --budget 0", "'0' is no whole number from 1 on"),
@@ -84,6 +91,17 @@ def test_wrong_use_says_what_is_right(run: Run, tmp_path: Path, words: str, said
     code, told = run(*words.replace("{file}", file).split())
     assert (code, said.replace("{file}", file) in told) == (2, True), told
     assert not any(word in told for word in ("Traceback", "internal", "fault of ours"))
+
+
+def test_a_merchant_that_is_none_is_told_with_all_places_where_one_may_stand(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "merchants.d").mkdir()
+    (tmp_path / "merchants.d" / "hillside.yaml").write_text("merchants:\n  - {id: hillside, name: Hillside}\n")
+    said = f"there is no merchant 'hilltop' in {tmp_path / 'merchants.yaml'} or {tmp_path / 'merchants.d'}; "
+    assert said in run("sync", "--merchant", "hilltop")[1]
+    assert (
+        f"in {tmp_path / 'merchants.yaml'} or {tmp_path / 'merchants.d'}, and"
+        in run("offboard", "--merchant", "hilltop", "--yes")[1]
+    )
 
 
 def test_no_merchants_file_says_how_one_is_made(run: Run, tmp_path: Path) -> None:

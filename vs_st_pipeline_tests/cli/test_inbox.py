@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from click.testing import CliRunner, Result
 
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.domain.hints import CONTACT, ORDER, Call, Outcome
+from vs_st_pipeline.pipeline.status_file import write_status
 from vs_st_pipeline.platform.inbox.disk import InboxUnusable
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
+from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline_tests.support.receiving import entry, write_settings
 
 Run = Callable[..., Result]
@@ -131,3 +134,57 @@ def test_no_inbox_is_an_empty_one_and_a_broken_one_is_told(tmp_path: Path, run: 
     done = run("--json")
     assert isinstance(done.exception, InboxUnusable)  # the console script turns it into 1
     assert "cannot be read" in done.exception.message
+
+
+# --- why a hint waits -------------------------------------------------------------------------------------------------
+
+
+def waiting_line(run: Run, number: int) -> str:
+    """The line of an entry, as the list shows it; `show` says the same of it."""
+    [line] = [one for one in run().stdout.splitlines() if one.startswith(f"{number}  ")]
+    assert line in run("show", str(number)).stdout
+    return line
+
+
+def good_sync(tmp_path: Path, merchant_id: str) -> None:
+    (tmp_path / "data" / "merchants" / merchant_id).mkdir(parents=True)
+    report = ROUTES[0].report(merchant_id, "run").as_status()
+    write_status(tmp_path / "data", merchant_id, datetime.now(UTC), report, good=True)
+
+
+def test_a_hint_that_waits_says_why(inbox: Inbox, run: Run, tmp_path: Path) -> None:
+    assert waiting_line(run, 3).endswith(": waiting (the merchant had no good sync yet: its first one takes it)")
+    good_sync(tmp_path, "other")
+    assert "waiting (it is read in " in waiting_line(run, 3) or "no `vs-st work`" in waiting_line(run, 3)
+    inbox.note_written("other", "vinoshipper", ORDER, "\x1b[31m")
+    said = "waiting (written by a sync of ours under 10 minutes ago, so it is read in 10 min)"
+    assert waiting_line(run, 3).endswith(said)
+    inbox.rest("other", "contacts", "auth")
+    assert waiting_line(run, 3).endswith("waiting (the merchant rests after `auth`, until a sync ends well)")
+    assert set(told(run("--json"))["entries"][0]) == KEYS, "programs see what they saw"
+
+
+def test_a_hint_that_is_due_says_who_takes_it(inbox: Inbox, run: Run, tmp_path: Path) -> None:
+    good_sync(tmp_path, "other")
+    with inbox._write() as db:
+        db.execute("update hints set stored_at = stored_at - 60")
+    assert waiting_line(run, 3).endswith("waiting (no `vs-st work` is alive: the next sync takes it)")
+    inbox.beat("worker")
+    assert waiting_line(run, 3).endswith("waiting (its turn comes within seconds)")
+    failed = inbox.claim([one for one in inbox.waiting() if one.merchant == "other"], "me")
+    inbox.give_back(failed, not_before=inbox.clock() + 60, error="try_later")
+    assert "waiting (the last try failed, and the next is in " in waiting_line(run, 3)
+
+
+@pytest.mark.usefixtures("inbox")
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"enabled": False}, "the merchant is disabled"),
+        ({"paused": ["contacts"]}, "route contacts is paused"),
+        (None, "there is no entry of this merchant any more"),
+    ],
+)
+def test_a_hint_that_nobody_may_take_says_so(run: Run, tmp_path: Path, more: dict[str, Any] | None, why: str) -> None:
+    write_settings(tmp_path, [entry("hillside"), *([] if more is None else [entry("other", **more)])])
+    assert waiting_line(run, 3).endswith(f"waiting ({why})")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -276,3 +279,66 @@ def test_ruling_4_sync_says_what_it_cannot_see_beside_what_it_planned(story: Sto
     story.shop.set_switch("date_filter", "ignored")
     (sentence,) = story.sync("--full").of()["unseen"]
     assert IGNORED in sentence
+
+
+# --- Ctrl-C before there is anything to stop --------------------------------------------------------------------------
+
+SLOW_IMPORT = """
+import sys, time
+from vs_st_pipeline.cli import entry
+
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "vs_st_pipeline.cli.main":
+            print("importing", flush=True)
+            time.sleep(60)
+
+sys.meta_path.insert(0, Slow())
+sys.argv = ["vs-st", "merchants"]
+entry.main()
+"""
+
+
+def test_ctrl_c_while_the_command_is_imported_ends_it_at_once_without_a_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_IMPORT], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"importing\n"
+        process.send_signal(signal.SIGINT)
+        said, complaint = process.communicate(timeout=30)
+    assert (process.returncode, said, complaint) == (130, b"", b"")
+
+
+# --- a system that is not there ---------------------------------------------------------------------------------------
+
+
+AT_ONCE = """
+from vs_st_pipeline.cli import entry
+from vs_st_pipeline.platform.http import waits
+waits.AFTER = 0.0
+entry.main()
+"""
+UNANSWERED = """
+merchants:
+  - id: hill
+    name: Hill
+    give_up_after: 2s
+    vinoshipper: {{base_url: "{url}", api_key: env:K, api_secret: env:K}}
+    simpletexting: {{base_url: "{url}", api_token: env:K}}
+"""
+
+
+def test_a_system_that_does_not_answer_is_waited_for_aloud(tmp_path: Path) -> None:
+    """It takes most of a minute by default, and looked like a hang; stdout is kept for the result."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        place = f"127.0.0.1:{listening.getsockname()[1]}"
+    (tmp_path / "merchants.yaml").write_text(UNANSWERED.format(url=f"http://{place}"))
+    known = {"VS_ST_MERCHANTS": "merchants.yaml", "VS_ST_DATA_DIR": "data", "K": "a-secret-key"}
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE, "sync", "--all", "--json"],
+        cwd=tmp_path, env={**os.environ, **known}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert re.search(rf"^waiting for {re.escape(place)}, next try in 1 s$", done.stderr, re.MULTILINE), done.stderr
+    assert json.loads(done.stdout)["merchants"][0]["error"]["kind"] == "try_later"
+    assert "a-secret-key" not in done.stderr

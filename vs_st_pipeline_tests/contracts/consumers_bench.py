@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes import ROUTES
 from vs_st_pipeline_tests.contracts.benches import Answered, files_in, http_answering
+from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.consumers import HUBSPOT, KLAVIYO, ROUTE, SALESFORCE, Scene, is_write
 
 SYSTEMS = next(one.connectors for one in ROUTES if one.name == ROUTE)
@@ -49,7 +49,7 @@ class ConsumersBench:
         scene.now = None
         if scene.data.exists():  # the data folder is lost
             shutil.rmtree(scene.data)
-            cli_sync._warehouse = None
+            forget_files()
         plain = next(one for one in scene.box.sopost.control.orders(scene.merchant) if one["email"] == OLD)
         scene.tell(str(plain["id"]))
         if synced:

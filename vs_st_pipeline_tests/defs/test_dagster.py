@@ -632,6 +632,20 @@ class TestSchedule:
         monkeypatch.setenv("VS_ST_NOW", (tick_at + timedelta(minutes=5)).isoformat())
         assert self.tick(instance).tags == {"vs-st/due": "1 of 2"}
 
+    def test_where_nobody_is_due_it_says_whom_the_next_tick_takes(
+        self, instance: DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        at = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+        monkeypatch.setenv("VS_ST_NOW", (at + timedelta(minutes=6, seconds=20)).isoformat())
+        for merchant, minutes in ((TEST, 6), (OTHER, 5)):
+            (folder / "data" / "merchants" / merchant).mkdir(parents=True)
+            ended = at + timedelta(minutes=minutes)
+            write_status(folder / "data", merchant, ended, new_report(merchant, "one").as_status(), good=True)
+        said = self.tick(instance).skip_message
+        assert said == f"none of 2 merchants is due yet; next: {OTHER}, contacts, at 12:10 UTC"
+        rewrite(folder, enabled=False)
+        assert self.tick(instance).skip_message == f"{OTHER} is not due yet; next: {OTHER}, contacts, at 12:10 UTC"
+
     def test_a_bad_file_is_told(self, instance: DagsterInstance, folder: Path):
         (folder / "merchants.yaml").write_text("merchants: [")
         assert "merchants.yaml" in self.tick(instance).skip_message

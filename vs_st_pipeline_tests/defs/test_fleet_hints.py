@@ -62,7 +62,7 @@ def test_what_came_what_became_of_it_and_how_long_it_took(files: Files, hints: H
     hints.inbox.rest("vale", "contacts", "auth")
     shown = told(files)
     assert shown["in short"] == (
-        "receiver alive 0 s ago; worker alive 10 min ago; 12 entries and 11 settled hints in 24 h; hints that wait: 1; "
+        "receiver alive 0 s ago; worker alive 10 min ago; 12 entries and 11 hints settled in 24 h; hints that wait: 1; "
         "written in the last hour after 4.0 s, 4.0 s, 4.0 s (p50, p95, p99)"
     )
     assert "nobody_floods" in shown["what to do first"].value
@@ -98,7 +98,7 @@ def test_what_came_what_became_of_it_and_how_long_it_took(files: Files, hints: H
 
 def test_an_empty_inbox_has_a_page_too(files: Files, hints: Hints) -> None:
     shown = told(files)
-    assert shown["in short"].startswith("receiver never seen; worker never seen; 0 entries and 0 settled hints in 24 h")
+    assert shown["in short"].startswith("receiver never seen; worker never seen; 0 entries and 0 hints settled in 24 h")
     assert shown["lag by hour"].value == "no hint led to a write within 48 hours"
     assert shown["what to do first"] == "nothing: all checks of this page passed"
     assert not hints.inbox.exists, "looking makes nothing"

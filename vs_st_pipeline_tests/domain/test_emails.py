@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from vs_st_pipeline.domain.emails import email_key, is_usable, person_key, read_email
+from vs_st_pipeline.domain.emails import email_key, is_usable, person_key, read_email, spellings
 
 
 def test_c5_1_a_consumer_is_an_address_in_any_letters_and_blanks() -> None:
@@ -55,3 +55,11 @@ def test_c5_1_the_address_is_written_as_it_came_but_trimmed() -> None:
 
 def test_c6_1_the_key_is_sp_and_forty_hex_digits_of_the_address() -> None:
     assert person_key("joe@example.com") == "sp_" + hashlib.sha256(b"joe@example.com").hexdigest()[:40]
+
+
+def test_an_address_is_found_by_whatever_form_was_hashed() -> None:
+    assert spellings(" Jane@Example.com ") == {"jane@example.com"}
+    assert spellings(" ") == set()
+    composed, apart = "jos\u00e9@example.com", "jose\u0301@example.com"
+    assert spellings("JOSE\u0301@example.com") == {composed, apart}
+    assert spellings("Groß@example.com") == {"groß@example.com", "gross@example.com"}

@@ -18,6 +18,7 @@ from vs_st_pipeline.domain.formats import (
     as_mapping,
     as_rows,
     as_text,
+    counted,
     instant,
     iso_date,
     local_date,
@@ -301,3 +302,19 @@ def test_amounts(value: object, amount: str) -> None:
 @pytest.mark.parametrize("value", [None, "", "x", "1e5", "NaN", "1,5", True, {}, Decimal("NaN"), float("inf"), 10**20])
 def test_what_is_no_amount(value: object) -> None:
     assert as_decimal(value) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "what", "said"),
+    [
+        (0, "orders", "0 orders"),
+        (1, "orders", "1 order"),
+        (2, "orders of Commerce7", "2 orders of Commerce7"),
+        (1, "orders of Commerce7", "1 order of Commerce7"),
+        (1, "entries", "1 entry"),
+        (1, "people", "1 person"),
+        (1, "unmatched", "1 unmatched"),
+    ],
+)
+def test_what_is_counted_is_said_as_people_say_it(count: int, what: str, said: str) -> None:
+    assert counted(count, what) == said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,11 @@ from proof import answers, consumers, kills, machine, notices, orders, receiver,
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, World
+from vs_st_pipeline.cli import sync as cli_sync
+from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.support.commanding import forget_files
+from vs_st_pipeline_tests.support.opened_files import opened
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +162,45 @@ def test_time_that_is_up_leaves_units_and_says_so(ran: list[str], capsys: pytest
     assert command.main(["--minutes", "0"]) == 0
     assert ran == []
     assert "6 units are left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("u 3", "no unit `u 3`; did you mean `u3`"),
+        ("no such thing", "no unit `no such thing`; there are such as `u0` of made up"),
+        ("x*", "no unit `x*`; there are such as `u0` of made up"),
+    ],
+)
+def test_a_unit_that_is_none_is_told_with_those_nearest(
+    ran: list[str], capsys: pytest.CaptureFixture[str], said: str, told: str
+) -> None:
+    assert command.main(["--unit", said]) == 2
+    assert capsys.readouterr().out.startswith(told)
+    assert ran == []
+
+
+def test_a_world_that_has_ended_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_sync, "_warehouse", None)
+
+    def open_ones() -> list[str]:
+        found = []
+        for one in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                found.append(str(one.readlink()))
+        return [one for one in found if one.startswith(str(tmp_path))]
+
+    for number in range(3):
+        data = tmp_path / str(number)
+        with opened(data, "hillside", "orders") as db:
+            assert db.value("select 1") == 1
+        forget_files()
+        cli_sync._warehouse = warehouse_at(data)
+        with cli_sync._warehouse.open("hillside", "orders") as db:
+            assert db.value("select 1") == 1
+        assert {Path(one).relative_to(tmp_path).parts[0] for one in open_ones()} == {str(number)}
+    forget_files()
+    assert open_ones() == []
 
 
 def test_units_have_names_of_their_own_and_always_the_same() -> None:

@@ -82,7 +82,7 @@ def served() -> Iterator[Desk]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, said = desk.answer(self.command, self.path, self.headers, body)
             data = json.dumps(said).encode()
@@ -376,7 +376,7 @@ def test_what_may_be_out_is_told_and_is_given_up_only_by_name(house: House, desk
     path = house.folder / "merchants.yaml"
     path.write_text(path.read_text() + "    enabled: false\n")
     refused = house.vs_st("offboard", "--merchant", "hillside", "--yes")
-    assert (refused.code, "1 letters may be out" in refused.err) == (1, True), refused
+    assert (refused.code, "1 letter may be out" in refused.err) == (1, True), refused
 
 
 def test_a_hollow_answer_changes_nothing_and_a_wrong_setting_has_its_line(house: House, desk: Desk) -> None:

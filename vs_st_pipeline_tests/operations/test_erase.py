@@ -275,7 +275,7 @@ def test_it_is_asked_for_and_says_counts_and_no_names(story: Story, monkeypatch:
     assert "--yes" in done.err
     assert places(story, {"vantongeren"}), "nothing was done"
     done = story.run("forget", "--merchant", TEST, MARISOL, "--yes")
-    assert "1 customers, 1 contacts, 4 orders" in done.out
+    assert "1 customer, 1 contact, 4 orders" in done.out
     assert "Nothing at Vinoshipper or SimpleTexting was changed" in done.out
     assert not [name for name in hers(story) if name.casefold() in (done.out + done.err).casefold()]
     assert story.run("forget", "--merchant", TEST, "12", "--yes").exit_code == 2

@@ -107,7 +107,7 @@ def test_what_was_under_way_is_carried_over_and_settled(story: Story) -> None:
     kill(process)
     done = rebuild(story)
     assert done.json["unsettled_writes"] == 1
-    assert "1 writes without an outcome" in done.err
+    assert "1 write without an outcome" in done.err
     assert sum(story.written_phones().values()) == len(SYNCED), "nobody was written twice"
     with warehouse_at(story.data).open(TEST) as db:
         assert db.value("select count(*) from synced.writes where outcome is null") == 0

@@ -138,7 +138,7 @@ class TestCommand:
         done = story.run("forget", "--merchant", TEST, MARISOL, "--yes")
         assert done.exit_code == 1
         assert f"{TEST}, toy: nothing was erased" in done.err
-        assert "1 contacts" in done.out
+        assert "1 contact" in done.out
 
     def test_offboard_is_refused_while_a_route_has_something_under_way(self, story: Story, toy: Toy):
         """routes.md R57."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations import offboard
 from vs_st_pipeline.operations.warehouse import warehouse_at
@@ -105,8 +106,8 @@ class TestForget:
             for words in given:
                 done = story.run("forget", "--merchant", TEST, *words)
                 assert done.exit_code == 2, "it asks"
-                told = ", ".join(f"{n} {name}" for name, n in by_phone.as_json().items() if name in ("customers",))
-                assert f"{told}, {len(by_phone.traces.contacts)} contacts" in done.err
+                told = counted(by_phone.as_json()["customers"], "customers")
+                assert f"{told}, {counted(len(by_phone.traces.contacts), 'contacts')}" in done.err
 
     @pytest.mark.parametrize("by", ["email", "customer"])
     def test_who_was_found_by_an_email_or_an_id_is_gone_and_stays_out(self, story: Story, by: str):
@@ -130,8 +131,8 @@ class TestForget:
         said = story.run("forget", "--merchant", TEST, MARISOL, "--yes").out.splitlines()
         assert said[:3] == [
             "route     erased, also from the file itself, and kept out from now on",
-            "contacts  1 customers, 1 contacts, 4 orders",
-            "toy       1 letters",
+            "contacts  1 customer, 1 contact, 4 orders",
+            "toy       1 letter",
         ]
         assert said[4] == "route     what a person must erase elsewhere"
         assert said[5].startswith("contacts  Nothing at ")

@@ -17,7 +17,6 @@ import pytest
 
 from vs_st_pipeline.sandbox.core.clients import ControlError
 from vs_st_pipeline.sandbox.core.faults import SENDING_FAULTS
-from vs_st_pipeline.sandbox.gupshup.account import AccountPart
 from vs_st_pipeline.sandbox.gupshup.server import Gupshup
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
 from vs_st_pipeline_tests.sandbox.served import Record, Reply, Served, not_tried, served
@@ -33,17 +32,28 @@ ANSWERED = ("id", "gsId")
 def world() -> list[Merchant]:
     """Return two merchants: both use the house's account, one has its own besides."""
     users = [{"phone": ASHA}, {"phone": MEENA, "status": "OPT_OUT"}]
-    own = AccountPart(
-        CLIENT, "KapasKraftApp", "77aa", "key-of-kapaskraft", "+919810000002", [FAILED, PLAIN], users, [RAVI]
-    )
-    templates = [{"id": f"h{n}", "data": "Hi {{1}}, {{2}} could not be delivered."} for n in range(12)]
-    house = AccountPart(
-        HOUSE, "EshopboxHouse", "1f0c7a52", "key-of-the-house", "+919810000001", templates, users, [RAVI], per_second=50
-    )
+    common: Record = {"users": users, "consents": [RAVI]}
+    own = common | {
+        "id": CLIENT,
+        "app_name": "KapasKraftApp",
+        "app_id": "77aa",
+        "api_key": "key-of-kapaskraft",
+        "number": "+919810000002",
+        "templates": [FAILED, PLAIN],
+    }
+    house = common | {
+        "id": HOUSE,
+        "app_name": "EshopboxHouse",
+        "app_id": "1f0c7a52",
+        "api_key": "key-of-the-house",
+        "number": "+919810000001",
+        "templates": [{"id": f"h{n}", "data": "Hi {{1}}, {{2}} could not be delivered."} for n in range(12)],
+        "per_second": 50,
+    }
     made = []
     for id, accounts in (("kapaskraft", [own, house]), ("loom-lane", [house])):
         merchant = Merchant(id, id, 1, "", "", "")
-        merchant.parts["gupshup"] = {"accounts": [one.record() for one in accounts]}
+        merchant.parts["gupshup"] = {"accounts": accounts}
         made.append(merchant)
     return made
 

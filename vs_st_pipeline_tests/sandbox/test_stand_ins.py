@@ -117,6 +117,8 @@ def test_unknown_paths_and_the_path_without_p(box: Sandbox, shop: Api) -> None:
     assert shop("GET", "/nonsense").json["error"]["status"] == 404
     shop.prefix = "/api/v3"
     assert shop("GET", "/customers", email="a@example.com").status == 405
+    shop.prefix = "/__control__"
+    assert (shop("GET", "/").status, "docs/development.md" in shop("GET", "/").json["error"]) == (404, True)
 
 
 def test_a_key_never_sees_another_merchant(box: Sandbox) -> None:

@@ -27,7 +27,7 @@ from vs_st_pipeline_tests.support.story import TEST, Ran, Record, Story
 
 SHOP, TEXTING = "vinoshipper", "simpletexting"
 SUBJECTS = ["ORDER", "CUSTOMER", "CLUB_MEMBERSHIP"]
-SECRET = "made up for the tests, and longer than it has to be"  # noqa: S105
+SECRET = "made up for the tests, and longer than it has to be"
 ENDED = {"sent", "failed", "dropped"}
 # By these a record cannot be named, so that it is left to whole syncs.
 SILENT = {SHOP: {"dropped", "empty_body", "not_json"}, TEXTING: {"no_values", "unknown_type"}}

@@ -9,10 +9,7 @@ It is long because stories, switches and kills are told in one set of words.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,18 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from click.testing import CliRunner
 
-from vs_st_pipeline.cli.main import cli
-from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.audience_clients import ShopControl, WaymoreControl
 from vs_st_pipeline.sandbox.core.shop_sections import drop_of
 from vs_st_pipeline.sandbox.scenarios.shop_worlds import CORNER_SHOP, RIVER_BEND, STONE_MILL
-from vs_st_pipeline_tests.support.orders import _forget_files, _logged, _of_this_folder, hurrying
-from vs_st_pipeline_tests.support.story import Ran
+from vs_st_pipeline_tests.support.commanding import Commanding, forget_files
+from vs_st_pipeline_tests.support.opened_files import opened
+from vs_st_pipeline_tests.support.orders import hurrying
 
 __all__ = ["CORNER_SHOP", "RIVER_BEND", "STONE_MILL", "Scene", "hurrying"]
 
@@ -46,13 +40,16 @@ KILLED = ("second_registration",)
 
 
 @dataclass
-class Scene:
+class Scene(Commanding):
     """A world, its settings and its data folder.
 
     Attributes:
         shift: by how much the present is later than the clock's.
         said: what all commands but `plan` have said.
     """
+
+    route = ROUTE
+    shows_people = ("plan", "why", "history")
 
     box: Sandbox
     folder: Path
@@ -182,58 +179,9 @@ class Scene:
 
     # The command.
 
-    def environment(self) -> dict[str, str | None]:
-        """The environment of the command."""
-        return {
-            "VS_ST_MERCHANTS": str(self.folder / "merchants.yaml"),
-            "VS_ST_DATA_DIR": str(self.data),
-            "VS_ST_NOW": self.now.isoformat() if self.shift else None,
-            **self.more_environment,
-        }
-
-    def run(self, *arguments: str, input: str | None = None) -> Ran:
-        """Run the command in this process."""
-        _of_this_folder(self.data)
-        with _logged() as log:
-            done = CliRunner().invoke(cli, list(arguments), env=self.environment(), input=input)
-        self.said += [
-            log.getvalue(),
-            done.stderr,
-            done.stdout if arguments[0] not in ("plan", "why", "history") else "",
-        ]
-        if isinstance(done.exception, BadSettings):
-            return Ran(2, done.stdout, done.exception.message)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Ran(done.exit_code, done.stdout, done.stderr)
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start the command as a process of its own."""
-        whole = {**os.environ, **self.environment(), **environment}
-        return subprocess.Popen(
-            [sys.executable, "-m", "vs_st_pipeline_tests.support.unpaced", *arguments],
-            env={name: value for name, value in whole.items() if value is not None},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def sync(self, *arguments: str) -> Record:
-        """`vs-st sync --route audience --json`; the merchant's report."""
-        done = self.run("sync", "--merchant", self.merchant, "--route", ROUTE, "--json", *arguments)
-        report = done.of(self.merchant)
-        assert done.exit_code == (0 if report["status"] == "ok" else 1), done
-        return report
-
-    def synced(self, *arguments: str) -> Record:
-        """The same, and it must go well."""
-        report = self.sync(*arguments)
-        assert (report["status"], report["error"]) == ("ok", None), report
-        return report
-
-    def plan(self) -> Record:
-        """`vs-st plan --route audience --json`."""
-        return self.run("plan", "--merchant", self.merchant, "--route", ROUTE, "--json").of(self.merchant)
+    def clock(self) -> datetime | None:
+        """What the command is to take for now; None: the machine's time."""
+        return self.now if self.shift else None
 
     def told(self, **settings: Any) -> Record:
         """Write settings, let the shop drop all and tell it: the state from which most stories go on."""
@@ -283,7 +231,7 @@ class Scene:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Record]:
         """Rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(self.merchant, ROUTE) as db:
+        with opened(self.data, self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 
@@ -294,7 +242,7 @@ class Scene:
 
     def lose(self, *, database_alone: bool = False) -> None:
         """Lose the data folder, or the database alone."""
-        _forget_files()
+        forget_files()
         self.inbox.close()
         if not database_alone:
             shutil.rmtree(self.data, ignore_errors=True)

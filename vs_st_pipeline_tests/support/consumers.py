@@ -21,19 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from click.testing import CliRunner
 
-from vs_st_pipeline.cli import sync as cli_sync
-from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.connectors import CONNECTORS
-from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.once.evidence import evidence_path
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_findings import overridden
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
-from vs_st_pipeline_tests.support.story import Ran
+from vs_st_pipeline_tests.support.commanding import Commanding
+from vs_st_pipeline_tests.support.opened_files import opened
 
 Record = dict[str, Any]
 
@@ -132,12 +129,14 @@ class Look:
 
 
 @dataclass
-class Scene:
+class Scene(Commanding):
     """A world, its settings and its data folder.
 
     Attributes:
         now: what the command takes for now; None: the clock's.
     """
+
+    route = ROUTE
 
     box: Sandbox
     folder: Path
@@ -145,6 +144,7 @@ class Scene:
     more_environment: dict[str, str] = field(default_factory=dict)
     merchant: str = GLOW
     orders: int = 0
+    said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.data = self.folder / "data"
@@ -211,38 +211,9 @@ class Scene:
 
     # The command.
 
-    def run(self, *arguments: str) -> Ran:
-        """Run the command in this process."""
-        environment: dict[str, str | None] = {
-            "VS_ST_MERCHANTS": str(self.folder / "merchants.yaml"),
-            "VS_ST_DATA_DIR": str(self.data),
-            "VS_ST_NOW": self.now.isoformat() if self.now else None,
-            **self.more_environment,
-        }
-        _of_this_folder(self.data)
-        done = CliRunner().invoke(cli, list(arguments), env=environment)
-        if isinstance(done.exception, BadSettings):
-            return Ran(2, done.stdout, done.exception.message)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Ran(done.exit_code, done.stdout, done.stderr)
-
-    def sync(self, *arguments: str) -> Record:
-        """`vs-st sync --route consumers --json`; the merchant's report."""
-        done = self.run("sync", "--merchant", self.merchant, "--route", ROUTE, "--json", *arguments)
-        report = done.of(self.merchant)
-        assert done.exit_code == (0 if report["status"] == "ok" else 1), done
-        return report
-
-    def synced(self, *arguments: str) -> Record:
-        """The same, and it must go well."""
-        report = self.sync(*arguments)
-        assert (report["status"], report["error"]) == ("ok", None), report
-        return report
-
-    def plan(self) -> Record:
-        """`vs-st plan --route consumers --json`."""
-        return self.run("plan", "--merchant", self.merchant, "--route", ROUTE, "--json").of(self.merchant)
+    def clock(self) -> datetime | None:
+        """What the command is to take for now; None: the machine's time."""
+        return self.now
 
     # What came of it.
 
@@ -296,7 +267,7 @@ class Scene:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Record]:
         """Return rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(self.merchant, ROUTE) as db:
+        with opened(self.data, self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 
@@ -322,13 +293,6 @@ class Scene:
         for crm in CRMS:
             found += _unlike_books(crm, self.books(crm), [one for one in rows if one["crm"] == crm])
         return found
-
-
-def _of_this_folder(data: Path) -> None:
-    """Let the command take this data folder: it keeps the one that it met first, for the process."""
-    kept = cli_sync._warehouse
-    if kept is not None and kept.data_dir != data:
-        cli_sync._warehouse = None
 
 
 def _twice(rows: Iterable[Record]) -> list[str]:

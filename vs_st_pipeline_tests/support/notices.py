@@ -15,8 +15,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -28,13 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from click.testing import CliRunner
 
-from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.connectors import CONNECTORS
-from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.hints import NOTHING
-from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox
@@ -48,7 +42,9 @@ from vs_st_pipeline.sandbox.scenarios.parcels_accounts import (
     STATUSES,
     sender_of,
 )
-from vs_st_pipeline_tests.support.orders import _forget_files, _logged, _of_this_folder, hurrying, until
+from vs_st_pipeline_tests.support.commanding import Commanding, forget_files
+from vs_st_pipeline_tests.support.opened_files import opened
+from vs_st_pipeline_tests.support.orders import hurrying, until
 from vs_st_pipeline_tests.support.receiving import SECRET, receiving
 from vs_st_pipeline_tests.support.story import Ran
 
@@ -68,7 +64,7 @@ WENT = {"sending", "unknown", "accepted", "enqueued", "sent", "delivered", "read
 
 
 @dataclass
-class Scene:
+class Scene(Commanding):
     """A world, its settings and its data folder.
 
     Attributes:
@@ -76,6 +72,9 @@ class Scene:
         said: what all commands but `QUIET_COMMANDS` have said.
         reports: of all syncs, oldest first.
     """
+
+    route = ROUTE
+    shows_people = QUIET_COMMANDS
 
     box: Sandbox
     folder: Path
@@ -314,37 +313,9 @@ class Scene:
 
     # The command.
 
-    def environment(self) -> dict[str, str | None]:
-        """The environment of the command."""
-        return {
-            "VS_ST_MERCHANTS": str(self.folder / "merchants.yaml"),
-            "VS_ST_DATA_DIR": str(self.data),
-            "VS_ST_NOW": self.now.isoformat() if self.shift else None,
-            **self.more_environment,
-        }
-
-    def run(self, *arguments: str, input: str | None = None) -> Ran:
-        """Run the command in this process."""
-        _of_this_folder(self.data)
-        with _logged() as log:
-            done = CliRunner().invoke(cli, list(arguments), env=self.environment(), input=input)
-        self.said += [log.getvalue(), done.stderr, done.stdout if arguments[0] not in QUIET_COMMANDS else ""]
-        if isinstance(done.exception, BadSettings):
-            return Ran(2, done.stdout, done.exception.message)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Ran(done.exit_code, done.stdout, done.stderr)
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start the command as a process of its own."""
-        whole = {**os.environ, **self.environment(), **environment}
-        return subprocess.Popen(
-            [sys.executable, "-m", "vs_st_pipeline_tests.support.unpaced", *arguments],
-            env={name: value for name, value in whole.items() if value is not None},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def clock(self) -> datetime | None:
+        """What the command is to take for now; None: the machine's time."""
+        return self.now if self.shift else None
 
     def started(self, *arguments: str, **environment: str) -> Ran:
         """Run the command as a process of its own, and wait until it has ended."""
@@ -410,7 +381,7 @@ class Scene:
 
     def rows(self, sql: str, values: Sequence[Any] = (), merchant: str | None = None) -> list[Record]:
         """Rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(merchant or self.merchant, ROUTE) as db:
+        with opened(self.data, merchant or self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 
@@ -444,12 +415,12 @@ class Scene:
 
     def keep(self, name: str) -> None:
         """Keep the merchant's folder as it is, to put it back later."""
-        _forget_files()
+        forget_files()
         shutil.copytree(self.home, self.folder / f"kept-{name}")
 
     def put_back(self, name: str) -> None:
         """Put an older folder of the merchant back; the account's, and the evidence, stay as they are."""
-        _forget_files()
+        forget_files()
         evidence = {path.name: path.read_bytes() for path in self.home.glob("*.evidence.jsonl")}
         shutil.rmtree(self.home)
         shutil.copytree(self.folder / f"kept-{name}", self.home)
@@ -458,7 +429,7 @@ class Scene:
 
     def lose(self, *, database_alone: bool = False, account: bool = False) -> None:
         """Lose the data folder, the merchant's database alone, or the account's file alone."""
-        _forget_files()
+        forget_files()
         self.inbox.close()
         if account:
             for path in (self.data / "accounts" / self.account).glob("account.sqlite*"):

@@ -10,12 +10,8 @@ It is long because stories, switches and kills are told in one set of words.
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,18 +20,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from vs_st_pipeline.cli import sync as cli_sync
-from vs_st_pipeline.cli.main import cli
-from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.once.evidence import evidence_path
 from vs_st_pipeline.platform.http import rate_limit
 from vs_st_pipeline.platform.http.client import HttpClient
@@ -46,8 +36,9 @@ from vs_st_pipeline.sandbox.core.order_clients import Commerce7Control
 from vs_st_pipeline.sandbox.core.order_findings import order_findings
 from vs_st_pipeline.sandbox.scenarios.orders_accounts import account_of
 from vs_st_pipeline_tests.support import unpaced
+from vs_st_pipeline_tests.support.commanding import Commanding, forget_files
+from vs_st_pipeline_tests.support.opened_files import opened
 from vs_st_pipeline_tests.support.receiving import SECRET, receiving
-from vs_st_pipeline_tests.support.story import Ran
 
 Record = dict[str, Any]
 
@@ -66,7 +57,7 @@ STREET, BORN, SAID = "1 Sample Street", "1980-05-17", ("Cheers,", "Leave with ne
 
 
 @dataclass
-class Scene:
+class Scene(Commanding):
     """A world, its settings and its data folder.
 
     Attributes:
@@ -75,6 +66,8 @@ class Scene:
         paced: whether processes keep Commerce7's pace.
         said: what all commands but `plan` have said.
     """
+
+    route = ROUTE
 
     box: Sandbox
     folder: Path
@@ -203,55 +196,13 @@ class Scene:
 
     # The command.
 
-    def environment(self) -> dict[str, str | None]:
-        """The environment of the command."""
-        return {
-            "VS_ST_MERCHANTS": str(self.folder / "merchants.yaml"),
-            "VS_ST_DATA_DIR": str(self.data),
-            "VS_ST_NOW": self.now.isoformat() if self.shift else None,
-            **self.more_environment,
-        }
+    def clock(self) -> datetime | None:
+        """What the command is to take for now; None: the machine's time."""
+        return self.now if self.shift else None
 
-    def run(self, *arguments: str, input: str | None = None) -> Ran:
-        """Run the command in this process."""
-        _of_this_folder(self.data)
-        with _logged() as log:
-            done = CliRunner().invoke(cli, list(arguments), env=self.environment(), input=input)
-        self.said += [log.getvalue(), done.stderr, done.stdout if arguments[0] != "plan" else ""]
-        if isinstance(done.exception, BadSettings):
-            return Ran(2, done.stdout, done.exception.message)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Ran(done.exit_code, done.stdout, done.stderr)
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start the command as a process of its own."""
-        whole = {**os.environ, **self.environment(), **environment}
-        module = "vs_st_pipeline.cli.main" if self.paced else "vs_st_pipeline_tests.support.unpaced"
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env={name: value for name, value in whole.items() if value is not None},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def sync(self, *arguments: str) -> Record:
-        """`vs-st sync --route orders --json`; the merchant's report."""
-        done = self.run("sync", "--merchant", self.merchant, "--route", ROUTE, "--json", *arguments)
-        report = done.of(self.merchant)
-        assert done.exit_code == (0 if report["status"] == "ok" else 1), done
-        return report
-
-    def synced(self, *arguments: str) -> Record:
-        """The same, and it must go well."""
-        report = self.sync(*arguments)
-        assert (report["status"], report["error"]) == ("ok", None), report
-        return report
-
-    def plan(self) -> Record:
-        """`vs-st plan --route orders --json`."""
-        return self.run("plan", "--merchant", self.merchant, "--route", ROUTE, "--json").of(self.merchant)
+    def module(self) -> str:
+        """What a process of its own runs."""
+        return "vs_st_pipeline.cli.main" if self.paced else super().module()
 
     def orders(self, action: str, *orders: Record | str, exits: int | None = 0, **options: str) -> list[Record]:
         """`vs-st orders ACTION ORDER... --json`; what it says of each order.
@@ -379,7 +330,7 @@ class Scene:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Record]:
         """Rows of the route's file, as objects."""
-        with warehouse_at(self.data).open(self.merchant, ROUTE) as db:
+        with opened(self.data, self.merchant, ROUTE) as db:
             names = [row[0] for row in db.rows(f"describe {sql}", values)]
             return [dict(zip(names, row, strict=True)) for row in db.rows(sql, values)]
 
@@ -398,12 +349,12 @@ class Scene:
     def keep(self, name: str) -> None:
         """Keep a copy of the merchant's folder, to be put back later."""
         shutil.rmtree(self.folder / f"kept-{name}", ignore_errors=True)
-        _forget_files()
+        forget_files()
         shutil.copytree(self.home, self.folder / f"kept-{name}")
 
     def put_back(self, name: str, *, evidence: bool = False) -> None:
         """Put an older database back, and the older evidence too where that is said."""
-        _forget_files()
+        forget_files()
         kept, today = self.folder / f"kept-{name}", self.evidence.read_bytes() if self.evidence.exists() else b""
         shutil.rmtree(self.home)
         shutil.copytree(kept, self.home)
@@ -413,7 +364,7 @@ class Scene:
 
     def lose(self, *, database_alone: bool = False) -> None:
         """Lose the data folder, or the database alone."""
-        _forget_files()
+        forget_files()
         self.inbox.close()
         if not database_alone:
             shutil.rmtree(self.data, ignore_errors=True)
@@ -640,30 +591,6 @@ def _cents(amount: Any) -> int:
 
 
 # --- around the command -----------------------------------------------------------------------------------------------
-
-
-def _of_this_folder(data: Path) -> None:
-    """Let the command take this data folder: it keeps the one that it met first, for the process."""
-    kept = cli_sync._warehouse
-    if kept is not None and kept.data_dir != data:
-        cli_sync._warehouse = None
-
-
-def _forget_files() -> None:
-    """Let go of all files, since one of them is about to become another."""
-    cli_sync._warehouse = None
-
-
-@contextmanager
-def _logged() -> Iterator[StringIO]:
-    """All that anybody logs meanwhile."""
-    stream, root = StringIO(), logging.getLogger()
-    handler = logging.StreamHandler(stream)
-    root.addHandler(handler)
-    try:
-        yield stream
-    finally:
-        root.removeHandler(handler)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, read_lineage
 from vs_st_pipeline.routes.notices.account.claim import Claim
-from vs_st_pipeline.routes.notices.account.claims import all_of
+from vs_st_pipeline.routes.notices.account.claims import read_all
 from vs_st_pipeline.routes.notices.messages import Button, Message
 from vs_st_pipeline.routes.notices.planning import Verdict
 from vs_st_pipeline.routes.notices.session import SYSTEMS, NoticesSession, open_session
@@ -212,7 +212,11 @@ class Rig:
 
     def claims(self) -> dict[str, Claim]:
         with self.session() as session:
-            return {one.notice_id: one for one in all_of(session.store(self.account))}
+            store = session.store(self.account)
+            if not store.exists:
+                return {}
+            with store.read() as db:
+                return {one.notice_id: one for one in read_all(db, None)}
 
     def rows(self) -> dict[str, tuple[str, str | None]]:
         """State and reason of each message in the ledger."""

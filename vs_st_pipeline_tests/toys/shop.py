@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         return
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         fault = self.shop.fault_of("GET", parts.path)
         if self._spoilt(fault):
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             key = parse_qs(parts.query)["key"][0]
             self._answer(200, {"messages": [message.key for message in self.shop.shown(key)]})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         fault = self.shop.fault_of("POST", urlsplit(self.path).path)
         if self._spoilt(fault):

@@ -25,6 +25,7 @@ from vs_st_pipeline.connectors.commerce7.streams import STORED
 from vs_st_pipeline.connectors.commerce7.walking import pages
 from vs_st_pipeline.domain.errors import PipelineError, Refused
 from vs_st_pipeline.domain.records import MANY, ONE_IN, id_text
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable
@@ -126,7 +127,7 @@ class _Passes:
         at = self._mark(Pass.RECONCILE).done_at_real
         if at is None or self._run.full:
             return True
-        return _real_now() - at >= every and not self._run.over_budget(self._client.http.calls.total())
+        return utc_now_naive() - at >= every and not self._run.over_budget(self._client.http.calls.total())
 
     def walk(self, one: Pass) -> bool:
         """Walk one list to its end; returns whether it came there."""
@@ -193,7 +194,7 @@ class _Passes:
         if one is Pass.RECONCILE:
             self.told.window_share = (len(walked.held_before), len(walked.held_before & walked.shown))
             self.told.late = walked.late
-            marks[one] = _Mark(None, self._start, _real_now())
+            marks[one] = _Mark(None, self._start, utc_now_naive())
         else:
             through = max((at for at in (mark.through, walked.newest) if at is not None), default=None)
             moved = _Mark(through, self._start, mark.done_at_real, walked.form)
@@ -375,7 +376,3 @@ def walked_since(db: Db) -> datetime | None:
     """Return the `start` from which paid orders were read whole; None before that (UTC without zone)."""
     found: datetime | None = db.value("select since from raw.commerce7_passes where pass = ?", [Pass.PAID])
     return found
-
-
-def _real_now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import landing, stored
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client, bad_answer
-from vs_st_pipeline.connectors.commerce7.names import COMMERCE7
 from vs_st_pipeline.connectors.commerce7.order_record import (
     CUSTOMER,
     ORDER,
@@ -29,16 +28,15 @@ from vs_st_pipeline.connectors.commerce7.order_record import (
 from vs_st_pipeline.connectors.commerce7.passes import PassesRead, walk_all, walked_since
 from vs_st_pipeline.connectors.commerce7.streams import CUSTOMERS, STORED, STORED_CUSTOMER
 from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.errors import BadRecord, PipelineError, Refused
+from vs_st_pipeline.domain.errors import PipelineError, Refused
 from vs_st_pipeline.domain.records import believed, carry, prove
 from vs_st_pipeline.domain.shop_order import ShopCustomer, ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads, is_of_one_record
 from vs_st_pipeline.platform.http.client import NOT_THERE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.suppression import read_suppressed
-from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable, waiting_ids
+from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable
 
-_LINKED: Final = "commerce7_linked"  # orders that are named by others, and are not there
 MOST_AGAIN: Final = 20  # orders a sync that are read again because their last read said too little
 
 
@@ -86,35 +84,6 @@ def read_again(
             found.read_at[order_id] = asked_at
     with run.open() as db:
         return len(stored.unreadable(db))
-
-
-def read_linked(
-    run: Run, client: Commerce7Client, order: ShopOrder, *, start: datetime | None = None
-) -> list[ShopOrder]:
-    """Return the orders that are linked to one; those that it names and that are not known here are read (4.1).
-
-    One that cannot be read, or is not there, is asked for again with growing gaps; until then nothing is known of it.
-
-    Raises:
-        PipelineError: the system's trouble, not one order's.
-    """
-    with run.open() as db:
-        waits = stored.waits(db, run.now()) | waiting_ids(db, _LINKED, run.now())
-        missing = [one for one in stored.unheld(db, order.linked) if one not in waits]
-    reads = SingleReads(len(missing))
-    for order_id in missing:
-        try:
-            found = read_one(run, client, order_id, "linked", start=start)
-        except PipelineError as error:
-            reads.went_wrong(order_id, error)
-            continue
-        reads.went_well()
-        if found is None:
-            gone = BadRecord("a linked order is not there", system=COMMERCE7, call="order", http_status=404)
-            with run.open() as db, db.transaction():
-                record_unreadable(db, _LINKED, {order_id: gone}, run.now(), dry_run=run.dry_run)
-    with run.open() as db:
-        return stored.linked_to(db, order)
 
 
 def find_number(

@@ -72,20 +72,6 @@ def rows_of(db: Db, columns: str, ids: Iterable[str], where: str = "true") -> li
     return sorted(db.rows(f"select {columns} from {TABLE} where {named} and {where}", [wanted]), key=itemgetter(0))
 
 
-def id_of(db: Db, name: str) -> str | None:
-    """Return the id of the order with this id or number; None where none is known."""
-    found: str | None = db.value(
-        f"select id from {TABLE} where id = $name or order_number = $name order by id <> $name, paid_at desc limit 1",
-        {"name": name},
-    )
-    return found
-
-
-def waits(db: Db, now: datetime) -> set[str]:
-    """Return ids of orders that could not be read, and are not asked for again yet (R40)."""
-    return waiting_ids(db, STORED, now)
-
-
 def unreadable(db: Db) -> set[str]:
     """Return ids of the orders whose last read said nothing."""
     return unreadable_ids(db, STORED)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.commerce7 import landing
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client
 from vs_st_pipeline.connectors.commerce7.order_record import Unreadable, read_order
 from vs_st_pipeline.domain.errors import (
@@ -27,7 +25,6 @@ from vs_st_pipeline.domain.errors import (
 from vs_st_pipeline.domain.order_desk import NotReached, Problem, RefusedWrite, UnknownOutcome
 from vs_st_pipeline.domain.records import is_error
 from vs_st_pipeline.domain.shop_order import ShopOrder
-from vs_st_pipeline.platform.run import Run
 
 REFUSALS: Final = (400, 422)
 NO_MESSAGES: Final = (403, 404)
@@ -37,11 +34,10 @@ _BUSY: Final = 429
 
 @dataclass(frozen=True, slots=True)
 class ShopDone:
-    """2xx in JSON. order: as it is now; None where a message was left. body: what says so."""
+    """2xx in JSON. order: as it is now; None where a message was left."""
 
     order: ShopOrder | None = field(default=None, repr=False)
     http_status: int | None = None
-    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 ShopAnswer = ShopDone | RefusedWrite | NotReached | UnknownOutcome
@@ -63,15 +59,7 @@ def fulfil(client: Commerce7Client, order_id: str, body: Mapping[str, Any], *, w
         return UnknownOutcome(BadAnswer.kind, answer.status)
     if order.id != order_id:
         return UnknownOutcome("another_record", answer.status)
-    return ShopDone(order, answer.status, answer.value)
-
-
-def keep(run: Run, done: ShopDone) -> None:
-    """Store the order that an answer shows: a read that shows it as it was before is known as older from then on."""
-    if done.order is not None and done.body:
-        with run.open() as db, db.transaction():
-            seen = landing.Seen(done.body, done.order, "person", True, True, datetime.now(UTC))
-            landing.store(db, run, [seen])
+    return ShopDone(order, answer.status)
 
 
 def tell(client: Commerce7Client, body: Mapping[str, Any]) -> ShopAnswer:

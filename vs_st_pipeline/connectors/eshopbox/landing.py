@@ -106,7 +106,7 @@ def land(run: Run, db: Db, reads: Sequence[Read]) -> set[str]:
     news |= {row["parcel_id"] for row in seen}
     news |= {one.number for one in reads if one.number not in before}
     _insert(db, seen)
-    _note_read(db, reads, before, news, number, now)
+    _note_read(db, reads, news, number, now)
     for resource in {unit.resource for one in reads for unit in one.said.units if unit.shows_status}:
         if not shows(db, resource):
             set_state(db, _SHOWS + resource, True, now)
@@ -241,9 +241,7 @@ def _before(db: Db, numbers: Sequence[str]) -> dict[str, _Before]:
     return {row[0]: _Before(*row[1:]) for row in rows}
 
 
-def _note_read(
-    db: Db, reads: Sequence[Read], before: Mapping[str, _Before], news: set[str], number: int, now: datetime
-) -> None:
+def _note_read(db: Db, reads: Sequence[Read], news: set[str], number: int, now: datetime) -> None:
     with db.batch({"id": [one.number for one in reads]}) as batch:
         carried = {
             row[0]

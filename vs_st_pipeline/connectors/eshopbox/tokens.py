@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, PipelineError, TryLater
 from vs_st_pipeline.platform.atomic_file import write_atomically
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.http.client import Heard, HttpClient, NoKey, Pace
 from vs_st_pipeline.platform.locks import file_lock
 
@@ -75,7 +76,7 @@ class Tokens:
             system=ESHOPBOX, base_url=settings.auth_url, auth=NoKey(), pace=pace, give_up_after=give_up_after
         )
         self._path: Path | None = None
-        self._clock: Callable[[], datetime] = lambda: datetime.now(UTC).replace(tzinfo=None)
+        self._clock: Callable[[], datetime] = utc_now_naive
         self._kept: _Kept | None = None
 
     def __repr__(self) -> str:

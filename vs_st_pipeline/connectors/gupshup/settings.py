@@ -177,9 +177,9 @@ class GupshupAccount(AccountKeys):
     Attributes:
         id: slug of a house account; `client:MERCHANT` of a client's.
         kind: `house` or `client`. number: the registered number, E.164.
-        templates, exceptions, price: of the house only (2, 8.5). exceptions: None means `default`.
+        templates, exceptions, price: of the house only. exceptions: None means `default`.
         charges_confirmed: of the house only, by the merchant that uses it; None: nobody agreed to be billed.
-        webhooks: generation and proofs of the account's own URL (routes.md R9, R10, R36); a client's are its entry's.
+        webhooks: generation and proofs of the account's own URL; a client's are its entry's.
     """
 
     id: str
@@ -189,11 +189,6 @@ class GupshupAccount(AccountKeys):
     price: Price | None = None
     charges_confirmed: ChargesConfirmed | None = None
     webhooks: SystemWebhooks = SystemWebhooks()
-
-    @property
-    def digits(self) -> str:
-        """Return the number without its `+`."""
-        return self.number.removeprefix("+")
 
     @property
     def inbox_name(self) -> str:

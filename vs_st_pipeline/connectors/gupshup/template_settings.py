@@ -41,7 +41,7 @@ class TemplateParam(SettingsModel):
     """What fills one placeholder: a variable (with what stands in for a missing value), or a fixed text.
 
     Attributes:
-        variable: its key, as `vs-st notices templates check` lists them. else: what stands in for a missing value.
+        variable: its key; the page of notices lists them. else: what stands in for a missing value.
         text: a fixed text in place of a variable.
     """
 

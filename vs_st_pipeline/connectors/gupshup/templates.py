@@ -14,7 +14,6 @@ from vs_st_pipeline.connectors.gupshup.callbacks import phone_of
 from vs_st_pipeline.domain.codec import try_object
 
 PLACEHOLDER: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-QUICK_REPLY: Final = "QUICK_REPLY"
 OPT_IN, OPT_OUT = "in", "out"
 _STATES: Final = {"optin": OPT_IN, "optedin": OPT_IN, "optout": OPT_OUT, "optedout": OPT_OUT}
 

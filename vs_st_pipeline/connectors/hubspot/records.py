@@ -71,7 +71,7 @@ class Finder:
         for at, person in named.items():
             if at in answers.rows:
                 found[person.key] = self._by_address(person, at, answers.rows[at])
-            elif at in ids and (told := self._by_id(at, person, ids[at], by_id)) is not None:
+            elif at in ids and (told := self._by_id(at, ids[at], by_id)) is not None:
                 found[person.key] = told
         return found
 
@@ -92,7 +92,7 @@ class Finder:
         known = person.record_id
         return Found(record, gone=known is not None and known not in (record.id, *_merged(row)))
 
-    def _by_id(self, at: str, person: Sought, ids: Sequence[str], answers: _Answers) -> Found | None:
+    def _by_id(self, at: str, ids: Sequence[str], answers: _Answers) -> Found | None:
         rows = [answers.rows[id_] for id_ in ids if id_ in answers.rows]
         own = next((row for row in rows if address(row["properties"].get(EMAIL)) == at), None)
         if own is not None:

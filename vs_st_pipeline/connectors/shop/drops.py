@@ -18,6 +18,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.shop.names import SHOP
 from vs_st_pipeline.domain.errors import BadAnswer
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.loose_files import Unreadable, read_texts
 
@@ -106,7 +107,7 @@ def load(db: Db, drop: Drop, table: str, into: str) -> set[str]:
         raise refused(drop.name, f"a file of {table} cannot be read") from None
     wanted = (drop.tables or {}).get(table)
     if wanted is not None and wanted != rows:
-        raise refused(drop.name, f"{table} has {rows} rows, and {READY} says {wanted}")
+        raise refused(drop.name, f"{table} has {counted(rows, 'rows')}, and {READY} says {wanted}")
     missing = [one for one in REQUIRED[table] if one not in columns]
     if table == "subscribers" and not columns & {"email", "address"}:
         missing = ["email"]

@@ -25,10 +25,10 @@ from vs_st_pipeline.connectors.simpletexting.write_set import (
     make_write_set,
 )
 from vs_st_pipeline.domain.errors import BadAnswer, KeptBack, PipelineError, Refused, TryLater
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
 

@@ -31,9 +31,9 @@ from vs_st_pipeline.domain.errors import BadRecord
 from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
 from vs_st_pipeline.domain.phone import parse_nanp
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.state import record_drift
 from vs_st_pipeline.platform.warehouse.suppression import (

@@ -23,11 +23,11 @@ from vs_st_pipeline.connectors.simpletexting.refs import contact_columns, contac
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import LiveContact, read_contacts, read_custom_fields
 from vs_st_pipeline.domain.diff import compare
 from vs_st_pipeline.domain.plan import GONE, NOT_CONFIRMED, OPTED_OUT, Change, Wanted
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 
 READ_AGAIN_AFTER = timedelta(seconds=60)  # a listing older than this is not a basis for a write

@@ -47,12 +47,6 @@ def count_waiting(db: Db) -> int:
     return sum(count for reason, count in waiting(db).items() if reason != GAVE_UP)
 
 
-def last_event_at(db: Db) -> datetime | None:
-    """Return when the last event came of those that were taken (UTC without zone, by VS_ST_NOW); None: none did."""
-    found: datetime | None = db.value("select max(received_at) from raw.sopost_events")
-    return found
-
-
 def events(inbox: Inbox | None, merchant_id: str) -> Events:
     """Return what the inbox keeps of SoPost's calls; raises as SQLite does where it cannot be read."""
     if inbox is None or not inbox.exists:

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from vs_st_pipeline.connectors.sopost.streams import ORDERS
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
-
-
-def with_body(db: Db, read_before: datetime) -> list[str]:
-    """Return the ids of orders that have a body and were read last before a moment (UTC without zone)."""
-    rows = db.rows(f"select id from {ORDERS.table} where body is not null and read_at < ?", [read_before])
-    return [row[0] for row in rows]
 
 
 def reduce_orders(db: Db, ids: Collection[str]) -> None:

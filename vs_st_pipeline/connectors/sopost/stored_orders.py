@@ -54,13 +54,6 @@ def newest_read(db: Db, but: Sequence[str] = ()) -> str | None:
     return found
 
 
-def newest_order(db: Db) -> str | None:
-    """Return the id of the order that was read last, else of the one seen first last; None: none is known."""
-    return newest_read(db) or db.value(
-        f"select asked_id from {ORDERS.table} order by first_seen_at desc, id desc limit 1"
-    )
-
-
 def store_tries(db: Db, tried: Sequence[Tried], *, put_off: bool = True) -> dict[str, str]:
     """Note tries that brought nothing; what is known of these orders stands. Returns each order's word.
 

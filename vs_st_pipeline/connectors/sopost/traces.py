@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from unicodedata import normalize
 
 from vs_st_pipeline.connectors.sopost.orders import Order
 from vs_st_pipeline.connectors.sopost.streams import ORDERS, STORED
+from vs_st_pipeline.domain.emails import spellings
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, PHONE, Identifiers, Suppressed, email_name, phone_name
 
@@ -28,15 +28,15 @@ def find_named(db: Db, given: Identifiers, found: Identifiers) -> None:
     for order_id, email, _ in _people(db) if ids else ():
         if order_id in ids:
             found.of(STORED).add(order_id)
-            found.emails.update(_spellings(email))
+            found.emails.update(spellings(email))
 
 
 def find_person(db: Db, names: Identifiers) -> None:
     """Add the addresses of orders with one of these phones, and all orders with one of these addresses."""
     for order_id, email, telephone in _people(db) if names.phones or names.emails else ():
-        if telephone in names.phones or not names.emails.isdisjoint(_spellings(email)):
+        if telephone in names.phones or not names.emails.isdisjoint(spellings(email)):
             names.of(STORED).add(order_id)
-            names.emails.update(_spellings(email))
+            names.emails.update(spellings(email))
 
 
 def find_suppressed(db: Db, suppressed: Suppressed) -> list[tuple[str, str]]:
@@ -44,7 +44,7 @@ def find_suppressed(db: Db, suppressed: Suppressed) -> list[tuple[str, str]]:
     return [
         (STORED, order_id)
         for order_id, email, telephone in _people(db)
-        if suppressed.knows(PHONE, telephone) or any(suppressed.knows(EMAIL, one) for one in _spellings(email))
+        if suppressed.knows(PHONE, telephone) or any(suppressed.knows(EMAIL, one) for one in spellings(email))
     ]
 
 
@@ -60,14 +60,6 @@ def _people(db: Db) -> Iterator[tuple[str, str, str | None]]:
 
 def _names(email: object, telephone: object) -> Iterator[tuple[str, object]]:
     if isinstance(email, str):
-        yield from ((EMAIL, one) for one in sorted(_spellings(email)))
+        yield from ((EMAIL, one) for one in sorted(spellings(email)))
     if isinstance(telephone, str) and (phone := phone_name(telephone)) is not None:
         yield PHONE, phone
-
-
-def _spellings(email: str) -> set[str]:
-    """Return an address as it may have been hashed: in small letters, casefolded, composed or as it came."""
-    plain = email.strip()
-    return {
-        one for one in (plain.casefold(), normalize("NFC", plain).lower(), normalize("NFC", plain).casefold()) if one
-    }

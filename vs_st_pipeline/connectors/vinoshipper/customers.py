@@ -25,6 +25,7 @@ from vs_st_pipeline.connectors.vinoshipper.parse import customer_from
 from vs_st_pipeline.connectors.vinoshipper.read_queue import hint
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.domain.errors import PipelineError, Refused
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -92,7 +93,9 @@ def _land_feed(run: Run, feed: Feed) -> None:
 
 
 def _feed_entry(moved: int, feed: Feed) -> RequestLogEntry:
-    return RequestLogEntry("membership feed", "every sync", moved, feed.blind or f"{moved} customers to read")
+    return RequestLogEntry(
+        "membership feed", "every sync", moved, feed.blind or f"{counted(moved, 'customers')} to read"
+    )
 
 
 def _store_cursor(run: Run, db: Db, cursor: Mapping[str, Any] | None, blind: str | None) -> None:

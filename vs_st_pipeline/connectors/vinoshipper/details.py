@@ -56,7 +56,7 @@ def fetch_customer_details(run: Run, vs: VinoshipperClient, customer_ids: Sequen
     """
     with run.open() as db:
         tasks = _asked_now(run, db, CUSTOMER, customer_tasks(run, db, customer_ids))
-        reserved = orders_in_need(run, db, customer_ids) if run.budget is not None else 0
+        reserved = orders_in_need(db, customer_ids) if run.budget is not None else 0
         now = within_budget(run, tasks, vs.sent, reserved=reserved)
         walked_now = listed_in_this_run(run, db)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import Limitation, stored_limitations
 from vs_st_pipeline.platform.warehouse.unreadable import unreadable_ids
@@ -92,7 +93,7 @@ def read_limitations(db: Db) -> list[tuple[Limitation, datetime]]:
         days.append((Limitation("unseen_days", "order", unseen, _ASKED_AGAIN), min(since for _, _, since in older)))
     lost = db.rows(f"select first_at {_OF_NOBODY}") if unreadable_ids(db, "order") else []
     if lost:
-        unseen = f"{len(lost)} orders cannot be read, and the order search does not say whose they are"
+        unseen = f"{counted(len(lost), 'orders')} cannot be read, and the order search does not say whose"
         days.append((Limitation("orders_of_nobody", "order", unseen, _READ_AGAIN), min(row[0] for row in lost)))
     return [*ways, *days]
 
@@ -160,5 +161,5 @@ _READ_AGAIN = (
 
 
 def _of_day(day: date, shown: int) -> Limitation:
-    unseen = f"the order search shows {shown} orders of {day} and no way to see whether that is all"
+    unseen = f"the order search shows {counted(shown, 'orders')} of {day} and no way to see whether that is all"
     return Limitation("unseen_days", "order", unseen, _ASKED_AGAIN)

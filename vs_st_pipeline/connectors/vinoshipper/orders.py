@@ -38,10 +38,11 @@ from vs_st_pipeline.connectors.vinoshipper.order_search import (
 )
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.connectors.vinoshipper.waiting import Waiting
+from vs_st_pipeline.domain.formats import counted
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.limitations import set_limitation
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.state import (
     CLOCK_SLACK,
     change_state,
@@ -180,7 +181,7 @@ def _walk_history(
                 reached = window.start
                 waiting.add(walked, sum(len(row.text) for row in window.rows), len(window.rows))
                 numbers.update(row.number for row in window.rows)
-                run.progress(f"order history back to {window.start}, {len(numbers)} orders")
+                run.progress(f"order history back to {window.start}, {counted(len(numbers), 'orders')}")
                 if run.over_budget(vs.sent) and window.start > oldest:
                     asked = RequestLogEntry(
                         "order history", "not complete", len(numbers) - before, f"back to {window.start} so far"

@@ -173,7 +173,7 @@ def order_tasks(run: Run, db: Db, customer_ids: Sequence[int] | None) -> list[Re
     )
 
 
-def orders_in_need(run: Run, db: Db, customer_ids: Sequence[int] | None) -> int:
+def orders_in_need(db: Db, customer_ids: Sequence[int] | None) -> int:
     """Return how many orders of these customers are known to need a read that rotation will not bring."""
     with _among(db, customer_ids) as batch:
         return int(

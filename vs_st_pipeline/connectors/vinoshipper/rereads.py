@@ -50,7 +50,7 @@ def _plan(run: Run, db: Db, heard: Heard) -> Rereads | None:
     search, history = get_state(db, SEARCH), get_state(db, HISTORY) or {}
     if not history.get("complete") or search is None or _something_needed(db):
         return None
-    due = [_epoch(at) for at in _due_at(run, db)]
+    due = [_epoch(at) for at in _due_at(db)]
     if not due:
         return None
     due += _come_true(run, db)
@@ -80,7 +80,7 @@ def _something_needed(db: Db) -> bool:
     )
 
 
-def _due_at(run: Run, db: Db) -> Iterable[datetime]:
+def _due_at(db: Db) -> Iterable[datetime]:
     """Return when something is due that is not in turn; nothing where it is due now."""
     learned = state_set_at(db, SEARCH)
     if learned is None:

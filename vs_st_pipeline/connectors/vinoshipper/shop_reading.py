@@ -27,6 +27,7 @@ from vs_st_pipeline.connectors.vinoshipper.orders import HISTORY, search_orders
 from vs_st_pipeline.connectors.vinoshipper.staging import raw_customer
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.records import MANY, ONE_IN, believed, id_text
 from vs_st_pipeline.domain.single_reads import is_of_one_record
 from vs_st_pipeline.platform.kept_records import Came, KeptTable, as_json, land, next_change, text_of
@@ -134,7 +135,7 @@ def read_products(run: Run, vs: VinoshipperClient) -> tuple[int, bool]:
             with db.batch({"id": sorted(came)}) as batch:
                 db.execute(f"delete from {PRODUCTS.table} where id not in (select id from {batch})")
         land(run, db, PRODUCTS, list(came.values()), next_change(db, PRODUCTS))
-    run.request_log.append(RequestLogEntry("product feed", "every sync", len(rows), f"{len(came)} products"))
+    run.request_log.append(RequestLogEntry("product feed", "every sync", len(rows), counted(len(came), "products")))
     return len(came), not bad
 
 
@@ -271,7 +272,7 @@ def _order(
     if body is None:
         return None
     whole = {**believed(ORDER, body, kept_of(kept)), "orderNumber": number}
-    return shop_rows.order(number, whole, run.today(), run.merchant.time_zone, before)
+    return shop_rows.order(whole, run.today(), run.merchant.time_zone, before)
 
 
 def _store(

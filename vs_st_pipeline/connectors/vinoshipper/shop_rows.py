@@ -95,7 +95,7 @@ def _address(home: Body, company: object) -> Row:
     }
 
 
-def order(number: str, detail: Body, today: date, zone: ZoneInfo, before: Body | None) -> Row | None:
+def order(detail: Body, today: date, zone: ZoneInfo, before: Body | None) -> Row | None:
     """Return an order with its lines; None where it is none: not placed, deleted, or a correction (routes.md R37).
 
     Args:

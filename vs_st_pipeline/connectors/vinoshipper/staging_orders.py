@@ -31,9 +31,9 @@ from vs_st_pipeline.domain.order import (
 )
 from vs_st_pipeline.domain.order_history import is_counted
 from vs_st_pipeline.domain.records import believed, id_text
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.schema_drift import unexpected_names
 from vs_st_pipeline.platform.warehouse.staged_batches import (
     delete_staged,

@@ -22,7 +22,7 @@ from typing import Any
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.domain.formats import counted, humanize
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, PARTIAL, Trouble
 from vs_st_pipeline.operations.fleet.advice import (
@@ -449,7 +449,7 @@ def _told(state: str, error: Error | None, status: MerchantStatus, route: Route)
             "of unknown outcome": status.unknown,
             "with a record that cannot be read": unreadable,
         }
-        says = [f"{count} {route.records} {name}" for name, count in told.items() if count]
+        says = [f"{counted(count, route.records)} {name}" for name, count in told.items() if count]
         unseen = (status.last_run or {}).get("unseen") or []
         return ", ".join(says) or "; ".join(unseen), _advice(route, unread=bool(unreadable) or not says)
     return "", ""

@@ -1,6 +1,6 @@
 """Decides which merchants to sync now: those that change often are asked often, as far as the fleet's rate allows.
 
-Data flow: standing.json of every merchant -> `polling` -> ids of the merchants that are due.
+Data flow: standing.json of every merchant -> `poll_intervals` -> ids of the merchants that are due.
 
 The budget is the fleet's own rate at the route's first system, where one is set; a fifth of it is left for what
 changed. Without a fleet rate nothing is scarce but the merchants' own rates, and every merchant is synced as often as
@@ -44,6 +44,30 @@ def due_merchants(
     wanted = wanted_by_hints(route, data_dir)
     first = [one for one in merchant_ids if one in wanted] if wanted else []
     return [*first, *(one for one in by_time if one not in wanted)]
+
+
+def due_times(
+    route: Route,
+    data_dir: Path,
+    merchant_ids: Collection[str],
+    *,
+    bounds: tuple[timedelta, timedelta],
+    requests_per_second: float | None = None,
+) -> dict[str, datetime | None]:
+    """Return when a route's merchants are due next by time; None: at once.
+
+    Args: as `due_merchants`.
+    """
+    if route.next_due_at is not None:
+        return {merchant_id: route.next_due_at(data_dir, merchant_id) for merchant_id in merchant_ids}
+    pulses = {merchant_id: read_poll_stats(data_dir, merchant_id, route.name) for merchant_id in merchant_ids}
+    every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
+    return {
+        merchant_id: None
+        if pulse.last_run_at is None
+        else datetime.fromtimestamp(pulse.last_run_at + every[merchant_id], UTC)
+        for merchant_id, pulse in pulses.items()
+    }
 
 
 def wanted_by_hints(route: Route, data_dir: Path) -> set[str]:

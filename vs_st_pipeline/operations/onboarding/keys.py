@@ -72,7 +72,7 @@ def _of_standing(walk: Walk) -> StepResult:
         kept, value = walk.key_files.read(key.column), _kept_or_asked(walk, connector, key)
         if value is not None and value != kept:
             walk.key_files.write(key.column, value)
-            renewed.append(key.column)
+            renewed.append(name_of(walk, key))
     if not renewed:
         return StepResult(DONE, "as the entry says")
     found = read_standing(walk.place.path, walk.place.environ, all_secrets=True).get(walk.id)
@@ -98,7 +98,7 @@ def _find(walk: Walk) -> _Found:
         elif (value := column or _kept_or_asked(walk, connector, key)) is not None:
             found.references[place] = walk.key_files.reference(key.column)
             if value != walk.key_files.read(key.column):
-                found.to_keep[key.column] = _one_line(value, key)
+                found.to_keep[key.column] = _one_line(value, name_of(walk, key))
         else:
             of_the_table = connector in routes.ROUTES[0].connectors
             found.lacking.append(key.column if of_the_table else f"{SECTIONS}.{connector.name}.{key.setting}")
@@ -114,14 +114,14 @@ def _kept_or_asked(walk: Walk, connector: Connector[Any], key: Key) -> str | Non
     while True:
         typed = person.ask_secret(f"{key.asks}{again}") or kept
         try:
-            return typed and _one_line(typed, key)
+            return typed and _one_line(typed, key.asks)
         except BadSettings as error:
             person.show(error.message)
 
 
-def _one_line(value: str, key: Key) -> str:
+def _one_line(value: str, name: str) -> str:
     if not (value.isascii() and value.isprintable()):
-        raise BadSettings(f"{key.column} must be one line of plain ASCII: the key alone")
+        raise BadSettings(f"{name} must be one line of plain ASCII: the key alone")
     return value
 
 
@@ -153,6 +153,11 @@ def keys_of(walk: Walk) -> Iterator[tuple[Connector[Any], Key]]:
     for connector in walk.connectors:
         for key in connector.setup.keys if connector.setup else ():
             yield connector, key
+
+
+def name_of(walk: Walk, key: Key) -> str:
+    """Return how a key is named to who gives it: as it was asked for at a terminal, else its column of the table."""
+    return key.column if walk.place.person is None or key.column in walk.row.columns else key.asks
 
 
 def variable(merchant_id: str, key: Key) -> str:

@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadKey, BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import FAILED as RUN_FAILED
 from vs_st_pipeline.domain.report import PARTIAL, Report
 from vs_st_pipeline.operations.merchant_files import NotChanged, change, create, lines_to_paste
 from vs_st_pipeline.operations.onboarding import confirming, hooks
-from vs_st_pipeline.operations.onboarding.keys import keys_of, reference_of, take_secrets, value_behind
+from vs_st_pipeline.operations.onboarding.keys import keys_of, name_of, reference_of, take_secrets, value_behind
 from vs_st_pipeline.operations.onboarding.table import NAME, TIME_ZONE
 from vs_st_pipeline.operations.onboarding.walk import Walk, in_words, revealed
 from vs_st_pipeline.pipeline.onboarding import DONE, SKIPPED, WAITING, StepResult, failed
@@ -70,7 +71,7 @@ def _take_account(connector: Connector[Any], seen: dict[str, AccountSeen], walk:
         found = connector.setup.look(walk.candidate.session.client(connector), walk.candidate.merchant)
     except BadKey as error:
         walk.key_files.note_refused(connector.name, refused=True)
-        names = " and ".join(key.column for one, key in keys_of(walk) if one is connector)
+        names = " and ".join(name_of(walk, key) for one, key in keys_of(walk) if one is connector)
         return failed(error, f"ask for the right {names}, and run it again")
     walk.key_files.note_refused(connector.name, refused=False)
     seen[connector.name] = found
@@ -235,7 +236,7 @@ def _take_plan(walk: Walk) -> StepResult:
 
 def _show_plan(walk: Walk, lines: list[str]) -> None:
     assert walk.place.person is not None
-    more = [f"  and {len(lines) - _PLAN_LINES} lines more"] if len(lines) > _PLAN_LINES else []
+    more = [f"  and {counted(len(lines) - _PLAN_LINES, 'lines')} more"] if len(lines) > _PLAN_LINES else []
     walk.place.person.show(*lines[:_PLAN_LINES], *more)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from vs_st_pipeline.domain.formats import counted
+
 Tell = Callable[..., None]
 MOST_WAITING: Final = 10_000
 _AT_ONCE: Final = 500
@@ -55,7 +57,7 @@ class Lines:
         if self._unknown:
             self.add(f"{self._unknown} calls to URLs that are none in the last minute: 404")
         if self._unprinted:
-            self.add(f"{self._unprinted} lines were not printed")
+            self.add(f"{counted(self._unprinted, 'lines')} not printed")
         self._unknown = self._unprinted = 0
 
     def _print(self) -> None:

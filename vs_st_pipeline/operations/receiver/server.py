@@ -43,7 +43,6 @@ class Protocol(HttpToolsProtocol):
     _head_since: float | None = None
     _body_since: float | None = None
     _bytes = 0
-    _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.most_connections and not self._make_room():

@@ -76,9 +76,11 @@ def say_told(desk: Desk) -> None:
 
 def say_left(desk: Desk) -> None:
     """Say of a webhook that was to be removed that nobody can do that from here."""
+    title = desk.connector.title
     if desk.before.is_told():
-        title = desk.connector.title
         desk.entry.says.append(f"{title} was told our URL and documents no way to take it back: its own people do")
+    elif desk.before.shown is not None or _has_called(desk):
+        desk.entry.says.append(f"{title}: a person entered our URL there, and takes it out there")
 
 
 def note_shown(desk: Desk) -> None:

@@ -78,7 +78,8 @@ def post_tests(
     entry.wants_all = not also  # what stands is not asked here, only what the URL answers
     if not any(row.test for row in entry.hooks) and not entry.errors:
         entry.errors[""] = BadSettings(
-            "no webhook of this merchant is known to be registered; `vs-st webhooks list` looks, `register` makes them"
+            "no webhook of this merchant is known to be registered; `vs-st webhooks list` looks, `register` makes "
+            "them, and one that a person entered is tried with --system NAME"
         )
     return entry
 

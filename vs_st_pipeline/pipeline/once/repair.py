@@ -15,9 +15,9 @@ from vs_st_pipeline.pipeline.once import erasure
 from vs_st_pipeline.pipeline.once.claims import Claimed
 from vs_st_pipeline.pipeline.once.items import Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 
 
 @dataclass(slots=True)

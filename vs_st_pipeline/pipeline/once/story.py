@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.hints import Hint as InboxHint
 from vs_st_pipeline.domain.plan import UNREADABLE
 from vs_st_pipeline.domain.report import FAILED, Report
@@ -309,7 +310,7 @@ class Story:
     def under_way(self, warehouse: Warehouse, merchant_id: str) -> list[str]:
         """Say how many items may be out with nobody knowing."""
         open_ones = self._count(warehouse, merchant_id, f"once.outbox where state in {_MAY_BE_OUT}")
-        return [f"{open_ones} {self.records} may be out, and no answer is known"] if open_ones else []
+        return [f"{counted(open_ones, self.records)} may be out, and no answer is known"] if open_ones else []
 
     def count_stored(self, warehouse: Warehouse, merchant_id: str) -> int:
         """Count the items that are kept of a merchant."""

@@ -57,7 +57,7 @@ from vs_st_pipeline.domain.errors import (
 )
 from vs_st_pipeline.platform.cpu_slots import releasing, waiting
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.platform.http import pages
+from vs_st_pipeline.platform.http import pages, waits
 from vs_st_pipeline.platform.http.deadline import Adapter, has_not_left, start_deadline
 from vs_st_pipeline.platform.http.tape import Exchange, Key, Tape
 
@@ -595,12 +595,17 @@ def _never_left(error: requests.RequestException) -> type[TryLater]:
 def _unconnected(error: requests.ConnectionError, url: str | None) -> str:
     """Return the sentence for a connection that failed; with where it led to, if it was never made."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
+    place = _place(url)
+    if place is None or not isinstance(reason, urllib3.exceptions.NewConnectionError):  # such as one to a proxy
+        return "The connection failed or was broken off"
+    return f"No connection to {place} could be made: the system or the network is down, or base_url is wrong"
+
+
+def _place(url: str | None) -> str | None:
+    """Return the host of a URL, and its port where that is named; None where it cannot be said."""
     parts = urlsplit(url or "")
     host = safe_token(parts.hostname)
-    if host is None or not isinstance(reason, urllib3.exceptions.NewConnectionError):  # such as one to a proxy
-        return "The connection failed or was broken off"
-    place = host if parts.port is None else f"{host}:{parts.port}"
-    return f"No connection to {place} could be made: the system or the network is down, or base_url is wrong"
+    return host if host is None or parts.port is None else f"{host}:{parts.port}"
 
 
 NOT_THERE: Final = (404, 410)
@@ -644,7 +649,10 @@ def _last_outcome(state: RetryCallState) -> Any:
 
 
 def _count_sleep(state: RetryCallState) -> None:
-    state.args[0].spent += state.upcoming_sleep
+    ask: _Request = state.args[0]
+    ask.spent += state.upcoming_sleep
+    if (place := _place(ask.prepared.url)) is not None:
+        waits.tell(place, ask.spent, state.upcoming_sleep)
 
 
 def _read(response: requests.Response) -> _Heard | tuple[type[PipelineError], str]:

@@ -6,7 +6,7 @@ Nothing here writes. Nothing of an entry is shown that H12 does not let be store
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -98,6 +98,16 @@ def entry(inbox: Inbox, number: int) -> dict[str, Any] | None:
         "kept": {key: _shown(key, value) for key, value in json.loads(kept).items()},
         "hints": hints,
     }
+
+
+def waiting_of(inbox: Inbox, entries: Collection[int]) -> dict[tuple[int, str], tuple[str, ...]]:
+    """Return what the waiting hints of entries are about, by entry and route: merchant, route, system, kind, record."""
+    rows = inbox.ask(
+        """select entry, merchant, route, system, kind, record from hints
+           where state = 'waiting' and entry in (select value from json_each(?))""",
+        [json.dumps(sorted(entries))],
+    )
+    return {(entry, key[1]): tuple(key) for entry, *key in rows}
 
 
 def entries_of(inbox: Inbox, merchants: Sequence[str], since: float) -> list[int]:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
 
 from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, FIRST, LONGEST, NEXT
 from vs_st_pipeline.domain.hints import OURS, HintState, Outcome
 from vs_st_pipeline.platform.inbox.store import HELD_UNTIL, READ_BEFORE, Inbox
-
-HOUR: Final = 3600.0  # seconds
 
 Key = tuple[str, str]
 """Merchant and route; or merchant and system, where it says so."""

@@ -630,11 +630,6 @@ class Inbox:
                 ).rowcount
             )
 
-    def whole_wanted_at(self, merchant: str, route: str) -> float | None:
-        """Return when a whole sync was last made due by a hint; None: never."""
-        rows = self._rows("select wanted_at from wholes where merchant = ? and route = ?", [merchant, route])
-        return float(rows[0][0]) if rows else None
-
     def wholes_due(self, route: str) -> set[str]:
         """Return the merchants of whom hints want a whole sync of a route, and none that began since has ended."""
         rows = self._rows(

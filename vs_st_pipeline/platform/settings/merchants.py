@@ -410,6 +410,13 @@ def file_of_entry(path: Path, merchant_id: str) -> Path | None:
     return None
 
 
+def places_of_entries(path: Path) -> str:
+    """Return where entries of merchants stand, for people: the file or folder, and `merchants.d` where that has any."""
+    beside = path.parent / _MORE_FILES
+    has_more = not path.is_dir() and any(beside.glob("*.yaml"))
+    return f"{path} or {beside}" if has_more else str(path)
+
+
 def place_of_entry(path: Path, merchant_id: str) -> str:
     """Return the file and the line that a merchant's entry stands at, as errors name them; the file, if it has none.
 
@@ -805,16 +812,20 @@ class _EntryReader:
             routes = "; ".join(f"{one.name}: {self._in_words(one.needs)}" for one in self._house.routes)
             return entry.problem(f"this merchant has no route; add the sections of one ({routes})", ROUTE)
         need = next(need for need in route.needs if not need & named)
+        # Who wrote a section need not know that it means a route, which needs others besides.
+        asks = [f"`{name}`" for name in self._house.models if name in named and any(name in one for one in route.needs)]
+        are = "is" if len(asks) == 1 else "are"
+        because = f" (the entry's {' and '.join(asks)} {are} of route {route.name}, which needs it)" if asks else ""
         if len(need) > 1:
-            return entry.problem(f"{self._in_words((need,))} is missing", ROUTE)
+            return entry.problem(f"{self._in_words((need,))} is missing{because}", ROUTE)
         (name,) = need
         model, default = self._house.models[name], self._defaults.get(name)
         there = {} if default is None else default.children()
         for key, form in required(model):
             if key not in there:
-                return missing(entry, f"{name}.{key}", form, ROUTE)
+                return missing(entry, f"{name}.{key}", form, ROUTE, because)
         why = "; what `defaults` say of it switches nothing on" if default is not None else ""
-        return entry.problem(f"{name} is missing{why}; write `{name}: {{}}`", ROUTE)
+        return entry.problem(f"{name} is missing{why}; write `{name}: {{}}`{because}", ROUTE)
 
     def _in_words(self, needs: Iterable[frozenset[str]]) -> str:
         return ", ".join(" or ".join(name for name in self._house.models if name in need) for need in needs)

@@ -228,11 +228,11 @@ def _faults(
             yield _at(model, where, place)[1].problem(str(one["ctx"]["error"]))
 
 
-def missing(node: Node, key: str, form: Form | None, rank: int = LACK) -> SettingsFault:
-    """Return the fault that a mapping lacks a key."""
+def missing(node: Node, key: str, form: Form | None, rank: int = LACK, because: str = "") -> SettingsFault:
+    """Return the fault that a mapping lacks a key; `because`: what asks for it, behind the sentence."""
     if form is not None and form.absent is not None:
-        return node.problem(form.absent, rank)
-    return node.problem(f"{key} is missing{f'; write {form.write}' if form else ''}", rank)
+        return node.problem(f"{form.absent}{because}", rank)
+    return node.problem(f"{key} is missing{f'; write {form.write}' if form else ''}{because}", rank)
 
 
 def _at(

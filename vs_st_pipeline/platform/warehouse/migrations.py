@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.newer import newer
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -147,8 +147,3 @@ def remedy(path: Path) -> str:
     """Return the command that starts a merchant's file again, for messages."""
     route = "" if path.stem == "warehouse" else f" --route {path.stem}"
     return f"`vs-st rebuild --merchant {path.parent.name}{route}`"
-
-
-def utc_now_naive() -> datetime:
-    """Return the machine's UTC time without zone, as tables hold it (rules about dates use `VS_ST_NOW` instead)."""
-    return datetime.now(UTC).replace(tzinfo=None)

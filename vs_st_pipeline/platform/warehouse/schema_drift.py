@@ -8,7 +8,6 @@ The names are the vendors' own and describe no person: a field's path, or a word
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -40,13 +39,11 @@ class KnownFields:
         object.__setattr__(self, "inspected", (*self.objects, *self.words))
 
 
-def unexpected_counts(known: KnownFields, body: object) -> Counter[str]:
-    """Count what is new in one body of this kind, by name."""
-    return Counter(unexpected_names(known, body))
-
-
 def unexpected_names(known: KnownFields, body: object) -> list[str]:
-    """Return the same as a list, for callers with many bodies: a Counter for each costs more than the inspection."""
+    """Return what is new in one body of this kind, by name.
+
+    It is a list for the sake of callers with many bodies: a Counter for each costs more than the inspection.
+    """
     found: list[str] = []
     raw = as_mapping(body)
     if not raw.keys() <= known.names:

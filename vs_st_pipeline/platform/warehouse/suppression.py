@@ -1,6 +1,6 @@
 """Keeps forgotten people out by hashes, and is the one place that knows how to erase a person from every table.
 
-Data flow: what names a person (phone, e-mail, ids) -> raw.forgotten; whatever is about to be stored -> `admit`.
+Data flow: what names a person (phone, e-mail, ids) -> raw.forgotten; what is about to be stored -> `filter_suppressed`.
 
 The hashes are salted, so that a hash alone says nothing. With the whole file one can still try all ten digits against a
 phone's hash: the hashes keep a person out, they do not hide that `vs-st forget` was asked for them.

@@ -30,7 +30,7 @@ def move(db: Db, run: Run) -> None:
     if events & {Event.WISHLIST_ADD, Event.WISHLIST_DELETE}:
         _wishes(db)
     if Event.NEWSLETTER in events:
-        _addresses(db, run)
+        _addresses(db)
 
 
 def _records(db: Db, kind: str, block: Block) -> None:
@@ -95,7 +95,7 @@ def _wishes(db: Db) -> None:
     )
 
 
-def _addresses(db: Db, run: Run) -> None:
+def _addresses(db: Db) -> None:
     """Move addresses; `maybe` remembers that a yes was told, or may have been, however often it changes."""
     db.execute(
         f"""create or replace temp table aud_said as

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadArguments, BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.route import Again, DryRun, HistoryAgain, Question, Retry
@@ -133,7 +134,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
         return []
     lines = ["", f"{run.merchant.name}"]
     for call, what, kind, record_id, records, state in rows[:MOST_SHOWN]:
-        named = f"{records} records" if call != "event" else f"{kind} {_named(kind, record_id)}"
+        named = counted(records, "records") if call != "event" else f"{kind} {_named(kind, record_id)}"
         lines.append(f"  {call:8} {what:24} {named:40} {state}")
     return [*lines, *([f"  and {len(rows) - MOST_SHOWN} more"] if len(rows) > MOST_SHOWN else [])]
 

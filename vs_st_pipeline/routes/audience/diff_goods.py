@@ -168,7 +168,7 @@ def _out_of_stock(db: Db, by: Terms) -> None:
 
 
 def wishes(db: Db, by: Terms) -> None:
-    """Find wishes that came and went; where one of a customer's is old, his whole list goes as late history."""
+    """Find wishes that came and went; where one of a customer's is old, the whole list goes as late history."""
     db.execute(
         f"""create or replace temp table aud_came as
             select s.customer_id, s.product_id, s.seen_at, {_OWN} as own_at,

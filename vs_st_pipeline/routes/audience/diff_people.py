@@ -127,7 +127,7 @@ def subscribed(db: Db, by: Terms) -> None:
 
 
 def told_before(db: Db) -> None:
-    """Note who is held and was told before: somebody erases him there (8.4)."""
+    """Note who is held and was told before: somebody erases them there (8.4)."""
     was_told = "(told not in ('rejected', 'outbox') or told_key is not null)"
     for kind, table, column in (
         ("customer", "synced.base_customers", "customer_id"),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import BLOCKS, Block, Event, Noted
@@ -136,7 +135,7 @@ def note(db: Db, word: Noted, kind: str, query: str) -> None:
     db.execute(f"insert into planned.audience_notes select '{word}', '{kind}', * from ({query})")
 
 
-def remember_held(db: Db, run: Run) -> None:
+def remember_held(db: Db) -> None:
     """Remember whom a plan that is taken holds, and forget whom it holds no more."""
     db.execute(
         "delete from synced.audience_was_held where (kind, id) not in (select kind, id from planned.audience_held)"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from vs_st_pipeline.routes.audience import forms, items
 from vs_st_pipeline.routes.audience.forms import text
 from vs_st_pipeline.routes.audience.items import Record, Style
-from vs_st_pipeline.routes.audience.words import UNINSTALL, Event
+from vs_st_pipeline.routes.audience.words import Event
 
 About = Mapping[str, Any]
 
@@ -32,11 +32,6 @@ def data_of(event: Event, record: Record, about: About, style: Style) -> dict[st
 def body(event: str, data: bytes, uuid: str) -> bytes:
     """Return an event's body as it is sent (6.1); `data` is the JSON object that the outbox keeps."""
     return b'{"event":%b,"uuid":%b,"data":%b}' % (items.encoded(event), items.encoded(uuid), data)
-
-
-def uninstall(uuid: str) -> bytes:
-    """Return the body of an Uninstall (7.9)."""
-    return body(UNINSTALL, b"{}", uuid)
 
 
 def _customer(record: Record, about: About, style: Style) -> dict[str, Any]:

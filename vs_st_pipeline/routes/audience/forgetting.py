@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7.streams import STORED_CUSTOMER
 from vs_st_pipeline.connectors.shop.names import SHOP
-from vs_st_pipeline.domain.emails import is_usable
+from vs_st_pipeline.domain.emails import is_usable, spellings
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.erasure import OwnTraces
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
@@ -73,7 +73,7 @@ _BLANK: Final = {
 def _names_of(person: Person) -> Identifiers | None:
     """Return what names the person here; None where it is no e-mail, no phone, and no id."""
     if person.email is not None:
-        return Identifiers(emails=_spellings(person.email)) if is_usable(person.email) else None
+        return Identifiers(emails=spellings(person.email)) if is_usable(person.email) else None
     if person.phone is not None:
         return Identifiers(phones={name}) if (name := phone_name(person.phone)) else None
     if person.customer is not None and person.customer.strip():
@@ -82,9 +82,6 @@ def _names_of(person: Person) -> Identifiers | None:
             records={FORGOTTEN_CUSTOMER: {own}, STORED_CUSTOMER: {own.lower()}, _VINOSHIPPER_CUSTOMER: {own}}
         )
     return None
-
-
-_spellings = post_people.spellings
 
 
 # --- what the names of columns do not tell ----------------------------------------------------------------------------
@@ -109,7 +106,7 @@ def _find(db: Db, found: Identifiers, given: Identifiers = NOBODY) -> None:
         if own in ids or own in asked or _is_theirs(found, email, phone):
             ids.add(own)
             if email and email.strip():
-                found.emails.update(_spellings(email))
+                found.emails.update(spellings(email))
     for own, email, phone in db.rows(_GUESTS):
         if _is_theirs(found, email, phone):
             found.of(FORGOTTEN_ORDER).add(own)
@@ -122,7 +119,7 @@ def _find(db: Db, found: Identifiers, given: Identifiers = NOBODY) -> None:
 
 def _is_theirs(found: Identifiers, email: str | None, phone: str | None) -> bool:
     return bool(
-        (email and not found.emails.isdisjoint(_spellings(email)))
+        (email and not found.emails.isdisjoint(spellings(email)))
         or (phone and found.phones and phone_name(phone) in found.phones)
     )
 
@@ -146,7 +143,7 @@ def _erase(db: Db, forgotten: Suppressed, found: Identifiers = NOBODY) -> int:
         for row in db.rows(
             f"select distinct {'address' if table in _OF_ADDRESS else 'lower(trim(email))'} from {table}"
         )
-        if row[0] and any(forgotten.knows(EMAIL, one) for one in _spellings(row[0]))
+        if row[0] and any(forgotten.knows(EMAIL, one) for one in spellings(row[0]))
     }
     gone = 0
     with (
@@ -212,7 +209,7 @@ def _known(db: Db, forgotten: Suppressed, kind: str, rows: str) -> set[str]:
         own
         for own, email, phone in db.rows(rows)
         if forgotten.knows(kind, own)
-        or (email and any(forgotten.knows(EMAIL, one) for one in _spellings(email)))
+        or (email and any(forgotten.knows(EMAIL, one) for one in spellings(email)))
         or (phone and forgotten.knows(PHONE, phone_name(phone)))
     }
 
@@ -269,7 +266,7 @@ def _rewrite_file(run: Run, forgotten: Suppressed) -> None:
 
     def without(line: dict[str, Any]) -> dict[str, Any]:
         address = line.get("address")
-        if not isinstance(address, str) or not any(forgotten.knows(EMAIL, one) for one in _spellings(address)):
+        if not isinstance(address, str) or not any(forgotten.knows(EMAIL, one) for one in spellings(address)):
             return line
         salt = next(iter(forgotten.by_salt))
         return {**line, "address": None, "address_hash": hash_of(salt, EMAIL, address), "evidence": None}

@@ -14,10 +14,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.shop import drops, hooks
+from vs_st_pipeline.connectors.shop import hooks
 from vs_st_pipeline.connectors.shop.names import SHOP
 from vs_st_pipeline.connectors.shop.settings import ShopSettings
-from vs_st_pipeline.domain.errors import BadAnswer
 from vs_st_pipeline.domain.hints import Call, Hint
 from vs_st_pipeline.platform.inbox.store import UNUSABLE, Arrival
 from vs_st_pipeline.platform.run import Run
@@ -91,19 +90,6 @@ def _first_complete(db: Db) -> set[str] | None:
            and name = (select min(name) from raw.shop_drops where complete)"""
     )
     return {row[0] for row in rows} or None
-
-
-def drops_waiting(run: Run) -> bool:
-    """Say whether a drop stands there that was not looked at, for whoever decides what is due."""
-    folder = run.merchant.section(ShopSettings).drop
-    if folder is None:
-        return False
-    with suppress(BadAnswer):
-        found = drops.find(folder, run.merchant.time_zone)
-        with run.open() as db:
-            taken = [(row[0], row[1]) for row in db.rows("select name, table_name from raw.shop_drops")]
-        return any(drops.next_to_read(found, taken, table) for table in drops.REQUIRED)
-    return False
 
 
 def take(run: Run, hints: Sequence[Hint]) -> None:

@@ -97,7 +97,7 @@ class Gates:
             kind, record_id = _whose(row)
             if record_id is not None:
                 ids[kind].add(record_id)
-        gates.held = {kind: people.held_among(session, db, kind, some) for kind, some in ids.items()}
+        gates.held = {kind: people.held_among(db, kind, some) for kind, some in ids.items()}
         gates.orders = dict(
             db.rows(
                 """select key, data from synced.audience_outbox
@@ -110,7 +110,7 @@ class Gates:
         }
         addresses = {row.id for row in rows if row.event is Event.NEWSLETTER and not row.unsubscribes}
         wanted = addresses | set(gates.emails.values())
-        gates.subscribed = people.may_be_subscribed(session, db, wanted) if wanted else frozenset()
+        gates.subscribed = people.may_be_subscribed(db, wanted) if wanted else frozenset()
         return gates
 
     def of(self, row: Row) -> Gate:

@@ -295,11 +295,11 @@ class _Sender:
         session = self.session
         with session.run.open() as db:
             if part.block is Block.SUBSCRIBERS:
-                out = set(part.ids) - people.may_be_subscribed(session, db, part.ids)
+                out = set(part.ids) - people.may_be_subscribed(db, part.ids)
             elif part.block is Block.PRODUCTS:
                 out = set()
             else:
-                out = set(people.held_among(session, db, window.KINDS[part.block], part.ids))
+                out = set(people.held_among(db, window.KINDS[part.block], part.ids))
             if not out:
                 return part
             less = parts.without(part, out, block_names=session.settings.block_names)

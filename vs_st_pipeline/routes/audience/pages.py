@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View, outcomes
+from vs_st_pipeline.pipeline.pages import (
+    ROW_COUNT,
+    ROWS,
+    Page,
+    Short,
+    Table,
+    View,
+    count_of,
+    outcomes,
+    read_of,
+    rows_there,
+)
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.audience.assets import (
@@ -22,20 +34,6 @@ from vs_st_pipeline.routes.audience.assets import (
 from vs_st_pipeline.routes.audience.report import AudienceReport, progress
 from vs_st_pipeline.routes.audience.stage_names import PLAN, PUSH, READ
 from vs_st_pipeline.routes.audience.words import MEANINGS
-
-Short = tuple[str, dict[str, Any]]
-
-
-def _read(*words: str) -> Any:
-    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
-        numbers = {f"{word} read": report.seen.get(word, 0) for word in words}
-        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
-
-    return in_short
-
-
-def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
 
 
 def _of(report: Report) -> AudienceReport:
@@ -55,7 +53,8 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
             {"reason": str(k), "records": n, "means": MEANINGS.get(k, "")} for k, n in sorted(counts.items()) if n
         ]:
             numbers[name] = Table(rows)
-    return f"{told.events.total()} events to tell, {told.late} as late history; {told.held.total()} held back", numbers
+    events, late = counted(told.events.total(), "events"), counted(told.late, "events")
+    return f"{events} to tell, {late} as late history; {told.held.total()} held back", numbers
 
 
 def _history(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -102,25 +101,21 @@ _WAITS: Final = _view(
 )
 
 
-def _count(table: str, where: str = "") -> str:
-    return f"select count(*) from {table} {where}".rstrip()
-
-
 PAGES: Final = {
-    READ: Page(in_short=_read("customers", "products", "orders")),
-    POSTS: Page(in_short=_read("posts")),
-    VS_PRODUCTS: Page(in_short=_read("products")),
-    C7["customers"]: Page(in_short=_read("customers")),
-    C7["addresses"]: Page(in_short=_read("customers")),
-    C7["products"]: Page(in_short=_read("products")),
-    C7["carts"]: Page(in_short=_read("carts")),
-    C7["orders"]: Page(in_short=_read("orders")),
+    READ: Page(in_short=read_of("customers", "products", "orders")),
+    POSTS: Page(in_short=read_of("posts")),
+    VS_PRODUCTS: Page(in_short=read_of("products")),
+    C7["customers"]: Page(in_short=read_of("customers")),
+    C7["addresses"]: Page(in_short=read_of("customers")),
+    C7["products"]: Page(in_short=read_of("products")),
+    C7["carts"]: Page(in_short=read_of("carts")),
+    C7["orders"]: Page(in_short=read_of("orders")),
     **{
-        key: Page({"dagster/row_count": _count(f"staged.shop_{kind}")}, in_short=_rows)
+        key: Page({ROW_COUNT: count_of(f"staged.shop_{kind}")}, in_short=rows_there)
         for kind, key in STAGED_KINDS.items()
     },
     PLANNED_HISTORY: Page(
-        {"people held": _count("planned.audience_held", "where kind = 'customer'")},
+        {"people held": count_of("planned.audience_held", "where kind = 'customer'")},
         views=(
             View("who is held back", "planned.audience_held", _HELD),
             View("what goes as late history", "planned.audience_news where late", _LATE),
@@ -128,7 +123,7 @@ PAGES: Final = {
         in_short=_history,
     ),
     PLAN: Page(
-        {"events not taken into the outbox yet": _count("planned.audience_news", "where not late and not silent")},
+        {"events not taken into the outbox yet": count_of("planned.audience_news", "where not late and not silent")},
         views=(
             View("what would be told", "planned.audience_news where not late", _NEWS),
             View("worth knowing, some by record", "planned.audience_notes", _NOTED),
@@ -136,11 +131,11 @@ PAGES: Final = {
         in_short=_planned,
     ),
     REGISTRATION: Page(in_short=_registration),
-    HISTORY: Page({"records that wait for late history": _count("synced.audience_late")}, in_short=_history),
+    HISTORY: Page({"records that wait for late history": count_of("synced.audience_late")}, in_short=_history),
     PUSH: Page(
         {
-            "events waiting": _count("synced.audience_outbox"),
-            "calls acknowledged": _count("synced.audience_told", "where state = 'accepted'"),
+            "events waiting": count_of("synced.audience_outbox"),
+            "calls acknowledged": count_of("synced.audience_told", "where state = 'accepted'"),
         },
         views=(View("what waits", "synced.audience_outbox", _WAITS),),
         in_short=_synced,

@@ -213,8 +213,8 @@ _HOLDS: Final = """
     where reason is not null
 """
 
-# An address is held where anybody who has it, or is named with it (8.2: the least id), is held for what he is; he is
-# the person that is counted.
+# An address is held where anybody who has it, or is named with it (8.2: the least id), is held for what they are; that
+# person is counted.
 _ADDRESS_HOLDS: Final = """
     insert into planned.audience_held by name
     select 'subscriber' as kind, address as id, arg_min(reason, list_position($turn::varchar[], reason)) as reason,
@@ -290,7 +290,7 @@ def _is_forgotten(forgotten: Suppressed, kind: str, id: str, address: str | None
 # --- asked again before each sending ------------------------------------------------------------------------------
 
 
-def may_be_subscribed(session: AudienceSession, db: Db, addresses: Collection[str]) -> frozenset[str]:
+def may_be_subscribed(db: Db, addresses: Collection[str]) -> frozenset[str]:
     """Return those of these addresses that are subscribed and not held now: asked before each sending (8.3)."""
     with db.batch({"address": sorted(set(addresses))}) as batch:
         found = db.rows(
@@ -315,7 +315,7 @@ _BY_CUSTOMER: Final = {
 }
 
 
-def held_among(session: AudienceSession, db: Db, kind: str, ids: Collection[str]) -> frozenset[str]:
+def held_among(db: Db, kind: str, ids: Collection[str]) -> frozenset[str]:
     """Return those of these records (customer, order, subscriber, cart, wish: by its customer) that are held now."""
     if kind not in _BY_CUSTOMER:  # a product is nobody's; a search's person is looked at by whoever sends it
         return frozenset()

@@ -53,7 +53,7 @@ class Reader:
             return None
         for form in _DATES[self.dates]:
             try:
-                return datetime.strptime(str(value).strip()[:10], form).date()  # noqa: DTZ007 a date has no zone
+                return datetime.strptime(str(value).strip()[:10], form).date()  # which has no zone
             except ValueError:
                 continue
         self.unknown()

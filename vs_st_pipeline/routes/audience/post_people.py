@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from vs_st_pipeline.domain.emails import email_key
+from vs_st_pipeline.domain.emails import spellings
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, PHONE, Suppressed, phone_name
 from vs_st_pipeline.routes.audience.post_data import id_of
@@ -26,12 +26,6 @@ def erase(db: Db, forgotten: Suppressed) -> int:
 def names(forgotten: Suppressed, said: Any) -> bool:
     """Say whether a post, or its `data`, names somebody who is forgotten."""
     return any(forgotten.knows(kind, value) for kind, value in _names(said))
-
-
-def spellings(address: str) -> set[str]:
-    """Return the ways in which an address is hashed."""
-    key = email_key(address)
-    return {key, key.casefold(), address.strip().casefold(), address.strip().lower()}
 
 
 def _names(said: Any, inside: str = "") -> Iterator[tuple[str, str | None]]:

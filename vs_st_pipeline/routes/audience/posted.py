@@ -371,7 +371,7 @@ def _store(session: AudienceSession, db: Db, batch: _Batch) -> None:
         if keys:
             _merge(session, db, kind, [(batch.records[key], batch.touched[key]) for key in keys])
     _pass_on(db, batch)
-    _store_letters(session, db, batch)
+    _store_letters(db, batch)
     _note(db, batch)
     now = session.run.now()
     with db.batch({"number": list(batch.states), "state": list(batch.states.values())}, {"number": "int"}) as states:
@@ -452,7 +452,7 @@ def _pass_on(db: Db, batch: _Batch) -> None:
     db.execute("update staged.shop_generation set generation = generation + 1")
 
 
-def _store_letters(session: AudienceSession, db: Db, batch: _Batch) -> None:
+def _store_letters(db: Db, batch: _Batch) -> None:
     """Store what the newest Newsletter post of each address says, beside what its record says."""
     newest: dict[str, tuple[Post, str, bool]] = {}
     for letter in batch.letters:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import KEYS, Report
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.systems import DESTINATION, NAME
@@ -70,7 +71,7 @@ class AudienceReport(Report):
             return lines if self.blocks else []
         events = ", ".join(f"{self.events[one]} {one}" for one in Event if self.events[one]) or "no events"
         return [
-            "  read     " + (", ".join(f"{count} {name}" for name, count in read.items()) or "nothing"),
+            "  read     " + (", ".join(counted(count, name) for name, count in read.items()) or "nothing"),
             *lines,
             f"  planned  {events}" + (f", {self.late} as late history" if self.late else ""),
             f"  synced   {self.accepted} accepted, {self.rejected} rejected, {self.unknown} unknown",

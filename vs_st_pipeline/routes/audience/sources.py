@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vs_st_pipeline.connectors.waymore.settings import WaymoreSettings
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes.audience.systems import SHOP, SOURCES
 from vs_st_pipeline.routes.audience.words import Block, Event
@@ -62,7 +63,9 @@ def size_of(requests: int, per_second: float, unknown: Sequence[str] = ()) -> Si
     took = f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{max(1, round(seconds / 60))} min"
     besides = f", and what {', '.join(unknown)} holds besides, which does not say how much" if unknown else ""
     return Size(
-        requests, seconds, f"the first read takes about {requests} requests, {took}{besides}; it can be broken off"
+        requests,
+        seconds,
+        f"the first read takes about {counted(requests, 'requests')}, {took}{besides}; it can be broken off",
     )
 
 

@@ -38,7 +38,7 @@ def take(session: AudienceSession) -> None:
         _enter(session, db)
         _late(db, session)
         base_moves.move(db, run)
-        difference.remember_held(db, run)
+        difference.remember_held(db)
         db.execute("delete from staged.shop_passed_on where number in (select number from planned.audience_looked_at)")
         undecided = db.value("select undecided from planned.audience_made")
         if not undecided and not db.value("select count(*) from synced.audience_late"):

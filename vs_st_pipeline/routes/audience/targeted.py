@@ -12,7 +12,7 @@ first good whole sync nothing is claimed: that sync takes posts and hints alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from vs_st_pipeline.domain.errors import PipelineError, TryLater
@@ -20,33 +20,22 @@ from vs_st_pipeline.domain.hints import CUSTOMER, ORDER, WHOLE, Hint, Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
-from vs_st_pipeline.pipeline.status_file import was_synced
-from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import delivery, from_shop, hinting, history, sources_table, stages, sync, taking
-from vs_st_pipeline.routes.audience.session import AudienceSession, open_session
-from vs_st_pipeline.routes.audience.stage_names import PLAN, PUSH, READ, STAGED, STAGES
+from vs_st_pipeline.routes.audience.session import AudienceSession
+from vs_st_pipeline.routes.audience.stage_names import PLAN, PUSH, READ, STAGED
 from vs_st_pipeline.routes.audience.systems import SHOP
 
 
 def run_hinted(run: Run, desk: HintDesk) -> Report:
     """Sync what is hinted at; never raises, what went wrong is in the report."""
-    if sync.is_off(run):
-        return sync.off(run)
-    run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
-    with open_session(run, STAGES) as session, run.sync_lock():
-        session.urgency = Urgency.HINT
-        if was_synced(run):
-            goes_on = stages.begin(session)
-            try:
-                if goes_on:
-                    _Targeted(session, desk).sync(desk.claim(run))
-            finally:
-                stages.end(session)
-                desk.finish(session.told)
-    session.told.add_up()
-    return session.told
+
+    def work(session: AudienceSession, goes_on: bool) -> None:
+        if goes_on:
+            _Targeted(session, desk).sync(desk.claim(session.run))
+
+    return sync.RUN.run_hinted(run, desk, stages.begin, work, stages.end)
 
 
 @dataclass(slots=True)

@@ -141,7 +141,7 @@ def open_window(session: AudienceSession, db: Db, block: Block, ids: str, params
             select i.position, r.* from ({bases.ROWS[block](_IDS)}) as r join {_IDS} as i on i.id = r.{column}"""
     )
     all_ids = [row[0] for row in db.rows(f"select id from {_IDS} order by position")]
-    held = _held(session, db, block, all_ids)
+    held = _held(db, block, all_ids)
     if held:
         with db.batch({"id": sorted(held)}) as batch:
             db.execute(f"delete from {_ROWS} where {column} in (select id from {batch})")
@@ -171,11 +171,11 @@ def style_of(session: AudienceSession) -> Style:
     )
 
 
-def _held(session: AudienceSession, db: Db, block: Block, ids: Sequence[str]) -> frozenset[str]:
+def _held(db: Db, block: Block, ids: Sequence[str]) -> frozenset[str]:
     """Return which records are told to nobody now: of held people, or addresses that are not subscribed (8.2-8.4)."""
     if block is Block.SUBSCRIBERS:
-        return frozenset(ids) - people.may_be_subscribed(session, db, ids)
-    return people.held_among(session, db, KINDS[block], ids) if block in _PEOPLE else frozenset()
+        return frozenset(ids) - people.may_be_subscribed(db, ids)
+    return people.held_among(db, KINDS[block], ids) if block in _PEOPLE else frozenset()
 
 
 def _render(block: Block, db: Db, style: Style) -> Iterator[Rendered]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Final
 
@@ -13,7 +12,7 @@ class Kind(StrEnum):
     CUSTOMER = "customer"  # id: customer_id
     ADDRESS = "subscriber"  # id: the e-mail, trimmed and in lower case
     PRODUCT = "product"  # id: product_id; with its options
-    WISH = "wish"  # id: `wish_id`
+    WISH = "wish"  # id: JSON of customer_id and product_id, in SQL `to_json([customer_id, product_id])`
     CART = "cart"  # id: customer_id; "" for all guests together
     ORDER = "order"  # id: order_id
     SEARCH = "search"  # id: the post's
@@ -109,11 +108,6 @@ class Noted(StrEnum):
     UNREADABLE = "unreadable"
     UNSIGNED_CONSENT = "unsigned_consent"
     WAITING_RETRY = "waiting_retry"
-
-
-def wish_id(customer_id: str, product_id: str) -> str:
-    """Return the id of a wish: in SQL `to_json([customer_id, product_id])::varchar`."""
-    return json.dumps([customer_id, product_id], ensure_ascii=False, separators=(",", ":"))
 
 
 FORGOTTEN_CUSTOMER: Final = "audience customer"

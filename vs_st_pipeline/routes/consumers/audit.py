@@ -17,6 +17,7 @@ from typing import Any, Final
 from vs_st_pipeline.domain.crm import State
 from vs_st_pipeline.domain.diff import Drift, classify_drift
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.plan import GONE, NOT_READ_YET
 from vs_st_pipeline.domain.report import Report
@@ -111,9 +112,9 @@ class AuditResult:
         if not self.consumers:
             return [f"{name}: nothing was accepted for anybody yet, so there is nothing to compare", *parts]
         verdict = "all is as it was left" if self.agrees else "NOT as it was left"
-        asked = f"{self.requests} request{'s' * (self.requests != 1)}"
-        lines = [f"{name}: {verdict}; {self.consumers.total()} records compared ({asked})", *parts]
-        lines += [f"  {count:6} values {_SAID[side]}" for side in SIDES if (count := self.count(side))]
+        asked = f"{counted(self.requests, 'requests')}"
+        lines = [f"{name}: {verdict}; {counted(self.consumers.total(), 'records')} compared ({asked})", *parts]
+        lines += [f"  {counted(count, 'values', 6)} {_SAID[side]}" for side in SIDES if (count := self.count(side))]
         for crm, words in self.standings.items():
             told = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
             lines.append(f"  {TITLES[crm]}: of those put on a list {told}")

@@ -20,8 +20,6 @@ from vs_st_pipeline.domain.loosely import clean
 TEXTS: Final = ("short_id", "activity_id", "identity", "full_name", "telephone", "provider")
 ADDRESS: Final = ("line_1", "line_2", "town", "district", "postcode", "territory")
 PRODUCTS, ORDER_TIME = "products", "order_time"
-NAMES: Final = (*TEXTS, *ADDRESS, PRODUCTS, ORDER_TIME)
-"""What an order may be silent about."""
 
 _WITH_ZONE: Final = re.compile(r".{10}[Tt ].*(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)(?:\[.*\])?")
 

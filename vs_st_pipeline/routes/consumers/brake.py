@@ -212,7 +212,7 @@ def _count(desk: Desk, since: Since, read_now: Collection[str], only: Collection
     for subject in _subjects(desk, only):
         if judging.is_rehearsed(subject.consumer, desk.rules):
             continue
-        found.by_settings += _is_by_settings(desk, subject, since, read_now)
+        found.by_settings += _is_by_settings(subject, since, read_now)
         found.undone += judging.may_owe_undoing(subject.consumer, subject.acts, desk.rules)
         found.losing += _loses(desk, subject)
     return found
@@ -225,7 +225,7 @@ def _subjects(desk: Desk, only: Collection[str] | None) -> Iterator[Subject]:
         yield from subjects
 
 
-def _is_by_settings(desk: Desk, subject: Subject, since: Since, read_now: Collection[str]) -> bool:
+def _is_by_settings(subject: Subject, since: Since, read_now: Collection[str]) -> bool:
     """Say whether somebody would be newly subscribed, or stored without a consent, because settings changed (c)."""
     consumer = subject.consumer
     spent = {(act.target, *act.spent_as) for act in subject.acts if act.spends}

@@ -11,6 +11,7 @@ from vs_st_pipeline.connectors import sopost
 from vs_st_pipeline.connectors.sopost import counts, importing
 from vs_st_pipeline.domain.emails import email_key, is_usable
 from vs_st_pipeline.domain.errors import BadArguments, BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand, Told
@@ -78,7 +79,7 @@ def _evidence(run: Run, typed: Mapping[str, Any]) -> Told:
     with run.open() as db:
         rows = evidence.of_person(db, address)
     answer = {"merchant": run.merchant.id, "email": address, "evidence": rows}
-    lines = [f"{address} at {run.merchant.name}: {len(rows)} rows of evidence"]
+    lines = [f"{address} at {run.merchant.name}: {counted(len(rows), 'rows')} of evidence"]
     for row in rows:
         lines += [
             f"  {row['sent_at']}  {TITLES[row['crm']]} {row['target']}: {row['action']}, {row['outcome']}",
@@ -122,8 +123,10 @@ def _import(run: Run, typed: Mapping[str, Any]) -> Told:
             found = importing.queue_orders(run, lines, since, create=typed["create"], dry_run=typed["dry_run"])
     except OSError as error:
         raise BadArguments(f"the file cannot be read: {error.strerror or type(error).__name__}") from None
-    queued = "would be queued" if typed["dry_run"] else "are queued; the next sync reads them"
-    said = [f"{run.merchant.id}: {found.new} orders {queued}, {found.known} were read before"]
+    one = found.new == 1
+    queued = f"{'is' if one else 'are'} queued; the next sync reads {'it' if one else 'them'}"
+    queued = "would be queued" if typed["dry_run"] else queued
+    said = [f"{run.merchant.id}: {counted(found.new, 'orders')} {queued}, {found.known} read before"]
     said += [f"  line {line}: {reason}" for line, reason in found.unusable]
     return Told(found.as_json(), said, well=not found.unusable)
 
@@ -184,7 +187,7 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
                group by 1 order by 1"""
         )
     return [
-        f"{people} subscriptions at {TITLES[crm]} were sent, and what became of them is not known"
+        f"{counted(people, 'subscriptions')} sent to {TITLES[crm]}, and what came of that is not known"
         for crm, people in rows
     ]
 

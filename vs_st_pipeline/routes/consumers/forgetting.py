@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vs_st_pipeline.connectors.sopost.streams import STORED
-from vs_st_pipeline.domain.emails import email_key, is_usable, person_key
+from vs_st_pipeline.domain.emails import email_key, is_usable, person_key, spellings
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.erasure import OwnTraces
@@ -33,16 +33,10 @@ _BY_KEY: Final = (
 )
 
 
-def _spellings(address: str) -> set[str]:
-    """Return an address as it may have been hashed."""
-    key = email_key(address)
-    return {key, key.casefold(), address.strip().casefold()}
-
-
 def _names_of(person: Person) -> Identifiers | None:
     """Return what names the person here; None where it is no address and no phone."""
     if person.email is not None:
-        return Identifiers(emails=_spellings(person.email)) if is_usable(person.email) else None
+        return Identifiers(emails=spellings(person.email)) if is_usable(person.email) else None
     if person.phone is not None:
         return Identifiers(phones={name}) if (name := phone_name(person.phone)) else None
     return None
@@ -62,7 +56,7 @@ def _find(db: Db, found: Identifiers) -> None:
     if found.phones:
         rows = db.rows("select email_key, telephone from staged.sopost_orders where email_key is not null")
         found.emails.update(key for key, phone in rows if phone and phone_name(phone) in found.phones)
-    theirs = {key for key in _addresses(db) if not found.emails.isdisjoint(_spellings(key))}
+    theirs = {key for key in _addresses(db) if not found.emails.isdisjoint(spellings(key))}
     with db.batch({"email_key": sorted(theirs)}) as batch:
         rows = db.rows(f"select order_id from staged.sopost_orders semi join {batch} using (email_key)")
     found.of(STORED).update(row[0] for row in rows)
@@ -77,7 +71,7 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
     if not forgotten:
         return 0
     theirs = sorted(
-        key for key in _addresses(db) if any(forgotten.knows(EMAIL, spelling) for spelling in _spellings(key))
+        key for key in _addresses(db) if any(forgotten.knows(EMAIL, spelling) for spelling in spellings(key))
     )
     gone = 0
     with db.batch({"email_key": theirs, "key": [person_key(one) for one in theirs]}) as batch:
@@ -102,11 +96,6 @@ OWN: Final = OwnTraces(_find, _erase, evidence.rewrite_file)
 def begin(run: Run) -> None:
     """Bring the hashes of forgotten people in step, and finish an erasure; call it before anything is read."""
     erasure.begin(run, SYSTEMS, OWN)
-
-
-def finish(run: Run) -> None:
-    """Remove what was erased from the disk, where an erasure has not come to its end."""
-    erasure.finish(run, OWN)
 
 
 def _counted(run: Run, stored: erasure.Stored) -> dict[str, int]:

@@ -595,7 +595,7 @@ def _undo(
 
 
 def _nothing_of_ours_stands(consumer: Consumer, acts: Sequence[Act], undone: Collection[str]) -> bool:
-    """Say whether it was we who made the person subscribed at all, and no other target of ours has him.
+    """Say whether it was we who made the person subscribed at all, and no other target of ours has them.
 
     Args:
         undone: targets that are undone now, all together.

@@ -14,6 +14,7 @@ from vs_st_pipeline.domain.field_map import Builtins, FieldMap
 from vs_st_pipeline.platform.settings.field_map_yaml import read_field_map
 from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.own_files import text_of
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 from vs_st_pipeline.routes.consumers.words import SOURCES
@@ -56,21 +57,9 @@ def load(merchant: Merchant, crm: str) -> FieldMap:
     settings = merchant.sections[crm]
     own: OwnFile = getattr(settings, "field_map", OwnFile())
     key = getattr(settings, "external_id_field", None)
-    if (path := own.path) is None:
+    if own.path is None:
         return _parsed(_default_map(crm), f"{crm}.yaml", crm, key)
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError(None, "Is a directory" if path.is_dir() else "not a regular file")
-        return _parsed(path.read_text(encoding="utf-8-sig"), str(path), crm, key)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or (
-            "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "not a path"
-        )
-        said_in = f"{own.said_in}: " if own.said_in else ""
-        raise BadSettings(
-            f"{said_in}the field map {path} of {merchant.id} cannot be read: {reason}; put the file there, readable, "
-            "or write `default`"
-        ) from None
+    return _parsed(text_of(own, f"the field map {own.path} of {merchant.id}"), str(own.path), crm, key)
 
 
 @cache

@@ -7,9 +7,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from vs_st_pipeline.connectors import hubspot, klaviyo, salesforce
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View, outcomes
+from vs_st_pipeline.pipeline.pages import (
+    ROW_COUNT,
+    ROWS,
+    InShort,
+    Page,
+    Short,
+    Table,
+    View,
+    count_of,
+    outcomes,
+    rows_there,
+)
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.consumers.assets import ANSWERS, CONSENTS, STAGED_ORDERS
@@ -19,24 +31,18 @@ from vs_st_pipeline.routes.consumers.systems import CRM_NAMES
 from vs_st_pipeline.routes.consumers.words import MEANINGS
 
 STREAMS: Final = {one.CONNECTOR.name: one.CONNECTOR.streams[0] for one in (hubspot, klaviyo, salesforce)}
-Short = tuple[str, dict[str, Any]]
-InShort = Callable[[Report, Mapping[str, Any]], Short]
 
 
 def _events(report: Report, shown: Mapping[str, Any]) -> Short:
     taken = report.seen.get("events", 0)
-    return f"{taken} events taken from the inbox", {"events taken": taken}
+    return f"{counted(taken, 'events')} taken from the inbox", {"events taken": taken}
 
 
 def _orders(report: Report, shown: Mapping[str, Any]) -> Short:
     read = report.seen.get("orders", 0)
     words = report.orders if isinstance(report, ConsumersReport) else {}
     told = ", ".join(f"{count} {word}" for word, count in words.items() if count)
-    return f"{read} orders read or tried" + (f": {told}" if told else ""), {"orders read": read}
-
-
-def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
+    return f"{counted(read, 'orders')} read or tried" + (f": {told}" if told else ""), {"orders read": read}
 
 
 def _part_of(report: Report, crm: str) -> CrmPart:
@@ -47,7 +53,7 @@ def _part_of(report: Report, crm: str) -> CrmPart:
 def _found(crm: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         looked = _part_of(report, crm).looked
-        return f"{looked} records found", {"records found": looked}
+        return f"{counted(looked, 'records')} found", {"records found": looked}
 
     return in_short
 
@@ -61,7 +67,12 @@ def _planned(crm: str) -> InShort:
             rows = [{"reason": k, "consumers": n, "means": MEANINGS.get(k, "")} for k, n in counter.items() if n]
             if rows:
                 numbers[name] = Table(rows)
-        short = f"{part.planned['consumers']} consumers to write, {part.planned['subscriptions']} subscriptions"
+        short = ", ".join(
+            (
+                f"{counted(part.planned['consumers'], 'consumers')} to write",
+                counted(part.planned["subscriptions"], "subscriptions"),
+            )
+        )
         return f"{short}; {part.held.total()} held back", numbers
 
     return in_short
@@ -139,16 +150,12 @@ def _refused_people(crm: str) -> Callable[[Run], Frame]:
     return lambda run: _masked(run, sql, [crm, ROWS])
 
 
-def _count(table: str, where: str = "") -> str:
-    return f"select count(*) from {table} {where}".rstrip()
-
-
 def _of(crm: str) -> dict[str, Page]:
     planned, mine = f"planned.{crm}_consumers", f"where crm = '{crm}'"
     return {
-        CONTACTS[crm]: Page({"records stored": _count(STREAMS[crm].table)}, in_short=_found(crm)),
+        CONTACTS[crm]: Page({"records stored": count_of(STREAMS[crm].table)}, in_short=_found(crm)),
         PLANNED[crm]: Page(
-            {"planned, with those that need nothing": _count(planned)},
+            {"planned, with those that need nothing": count_of(planned)},
             views=(
                 View("what changes", f"{planned} where action is not null", _changes(crm)),
                 View("who is subscribed to what", f"planned.{crm}_subscriptions", _subscriptions(crm)),
@@ -158,8 +165,8 @@ def _of(crm: str) -> dict[str, Page]:
         ),
         SYNCED[crm]: Page(
             {
-                "consumers known": _count("synced.consumers", mine),
-                "rows of evidence": _count("synced.consent_evidence", mine),
+                "consumers known": count_of("synced.consumers", mine),
+                "rows of evidence": count_of("synced.consent_evidence", mine),
             },
             by_field=f"""select field, count(*) from synced.history
                          where run_id = $run and event = 'accepted' and system = '{crm}' group by 1 order by 1""",
@@ -178,17 +185,17 @@ def _of(crm: str) -> dict[str, Page]:
 
 
 PAGES: Final = {
-    EVENTS: Page({"events stored": _count("raw.sopost_events")}, in_short=_events),
+    EVENTS: Page({"events stored": count_of("raw.sopost_events")}, in_short=_events),
     ORDERS: Page(
         {
-            "orders known": _count("raw.sopost_orders"),
-            "orders read": _count("raw.sopost_orders", "where read_at is not null"),
-            "given up": _count("raw.sopost_orders", "where gave_up"),
+            "orders known": count_of("raw.sopost_orders"),
+            "orders read": count_of("raw.sopost_orders", "where read_at is not null"),
+            "given up": count_of("raw.sopost_orders", "where gave_up"),
         },
         in_short=_orders,
     ),
     **{
-        key: Page({"dagster/row_count": _count(table)}, in_short=_rows)
+        key: Page({ROW_COUNT: count_of(table)}, in_short=rows_there)
         for key, table in (
             (STAGED_ORDERS, "staged.sopost_orders"),
             (CONSENTS, "staged.consents"),

@@ -13,7 +13,7 @@ from typing import Any, Final
 from vs_st_pipeline.domain.crm import Step
 from vs_st_pipeline.domain.diff import compare
 from vs_st_pipeline.domain.field_forms import MISSING_FIELD, OPTION_MISSING, TYPE_MISMATCH
-from vs_st_pipeline.domain.plan import CANNOT_CLEAR, WAITING_RETRY, Change, Wanted
+from vs_st_pipeline.domain.plan import CANNOT_CLEAR, WAITING_RETRY, Change
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -56,7 +56,7 @@ def plan(desk: Desk, subject: Subject) -> None:
     compared = compare(wanted, lambda _kind, key: values.get(key, ""), subject.accepted if record is not None else {})
     subject.notes |= compared.notes
     subject.learned = compared.learned if record is not None else []
-    subject.changes = [_with_reasons(change, desk, subject, wanted) for change in compared.changes]
+    subject.changes = [_with_reasons(change, desk, subject) for change in compared.changes]
     refused = subject.rejected
     if refused is None or not (subject.changes or subject.creates):
         return
@@ -74,7 +74,7 @@ def fields_come_first(desk: Desk) -> bool:
     return Step.CONSENT not in steps or steps.index(Step.FIELDS) < steps.index(Step.CONSENT)
 
 
-def _with_reasons(change: Change, desk: Desk, subject: Subject, wanted: Sequence[Wanted]) -> Change:
+def _with_reasons(change: Change, desk: Desk, subject: Subject) -> Change:
     row = next((one for one in desk.field_map.fields if one.to == change.field), None)
     rule = "" if row is None else f"{row.source or 'a constant'}, {row.policy}, {desk.field_map.name} line {row.line}"
     orders = list(subject.consumer.orders)[:MOST_SOURCES]

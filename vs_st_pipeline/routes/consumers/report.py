@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import FAILED, KEYS, OK, PARTIAL, Report
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES, NAME, SOURCE
 from vs_st_pipeline.routes.consumers.words import UNDONE
@@ -116,14 +117,16 @@ class ConsumersReport(Report):
         if self.error is not None and not any(self.seen.values()) and not self.planned.get("consumers"):
             return []
         lines = [
-            f"  read     {self.seen['events']} events, {self.seen['orders']} orders, {self.seen['contacts']} records",
+            f"  read     {counted(self.seen['events'], 'events')}, {counted(self.seen['orders'], 'orders')}, "
+            f"{counted(self.seen['contacts'], 'records')}",
             *(f"           {count} {word}" for word, count in _without_zeros(self.orders, ORDER_WORDS).items()),
         ]
         for name, part in self.crms.items():
             planned = part.planned
             lines.append(
-                f"  {name:8} {planned['consumers']} consumers to write, {planned['fields']} values, "
-                f"{planned['subscriptions']} subscriptions; {planned['without_consent']} without consent; "
+                f"  {name:8} {counted(planned['consumers'], 'consumers')} to write, "
+                f"{counted(planned['fields'], 'values')}, "
+                f"{counted(planned['subscriptions'], 'subscriptions')}; {planned['without_consent']} without consent; "
                 f"{part.accepted} accepted, {part.rejected} rejected, {part.unknown} unknown"
             )
             if part.error is not None:

@@ -179,14 +179,6 @@ class ConsumersSettings(SettingsModel):
             return ()
         return (f"consumers.only: a rehearsal; everybody but {len(self.only)} addresses is held",)
 
-    def held_back(self, key: str) -> bool:
-        """Say whether somebody is held because this is a rehearsal (R66).
-
-        Args:
-            key: the key of an address (`domain.emails.email_key`).
-        """
-        return self.only is not None and key not in self.only
-
 
 def targets_of(merchant: Merchant, crm: str) -> tuple[ConsentEntry, ...]:
     """Return the entries of `consents` that have a target at a CRM, in the order of the file."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final
 
 from vs_st_pipeline.connectors.sopost import counts, events, reading
 from vs_st_pipeline.connectors.sopost import due as sopost_due
@@ -40,7 +40,6 @@ from vs_st_pipeline.routes.consumers.looking import OBJECT
 from vs_st_pipeline.routes.consumers.session import SYSTEMS, ConsumersSession
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings, records_all, targets_of
 
-T = TypeVar("T")
 SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
 EVERY: Final = timedelta(minutes=10)
 """How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""

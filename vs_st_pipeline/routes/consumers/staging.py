@@ -572,13 +572,3 @@ def count_notes(db: Db) -> Counter[str]:
     """Return how many consumers each of the words at the top is true of now."""
     rows = db.rows(f"{_NOTES} select note, count(distinct email_key) from notes where email_key is not null group by 1")
     return Counter(dict(rows))
-
-
-def notes_of(db: Db, people: Collection[str]) -> dict[str, set[str]]:
-    """Return the words at the top that are true of these people, by the keys of their addresses."""
-    found: dict[str, set[str]] = {}
-    with db.batch({"email_key": sorted(people)}) as batch:
-        rows = db.rows(f"{_NOTES} select distinct email_key, note from notes semi join {batch} using (email_key)")
-    for key, note in rows:
-        found.setdefault(key, set()).add(note)
-    return found

@@ -21,6 +21,7 @@ from vs_st_pipeline.connectors.simpletexting.contacts import fetch_contact, fetc
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.domain.diff import Drift, classify_drift
 from vs_st_pipeline.domain.errors import PipelineError
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.plan import GONE, NOT_READ_YET, UNREADABLE
 from vs_st_pipeline.domain.report import Report
@@ -126,14 +127,14 @@ class AuditResult:
         if self.how is None:
             nothing = "nothing was accepted for any contact yet, so there is nothing to compare; no system was called"
             return [f"{name}: {nothing}"]
-        asked = f"{self.requests} request{'s' * (self.requests != 1)}, {self.how}"
+        asked = f"{counted(self.requests, 'requests')}, {self.how}"
         verdict = "all is as it was left" if self.agrees else "NOT as it was left"
-        lines = [f"{name}: {verdict}; {self.contacts} contacts compared ({asked})"]
+        lines = [f"{name}: {verdict}; {counted(self.contacts, 'contacts')} compared ({asked})"]
         for side in SIDES:
             if count := self.count(side):
                 of = {field: sides[side] for field, sides in self.fields.items() if sides[side]}
                 where = "" if side == "same" else " (" + ", ".join(f"{field} {n}" for field, n in of.items()) + ")"
-                lines.append(f"  {count:6} values {_SAID[side]}{where}")
+                lines.append(f"  {counted(count, 'values', 6)} {_SAID[side]}{where}")
         if self.left_out:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.left_out.items()) if count)
             lines += [f"  left out: {reasons}"] * bool(reasons)
@@ -142,7 +143,7 @@ class AuditResult:
             what = ", ".join(f"{field} {side}" for field, side in row.fields.items())
             lines.append(f"  {row.phone}, contact {row.contact_id}, customer {row.customer_id}: {what}")
         if len(alarming) > MOST_SHOWN:
-            lines.append(f"  and {len(alarming) - MOST_SHOWN} contacts more, with --json")
+            lines.append(f"  and {counted(len(alarming) - MOST_SHOWN, 'contacts')} more, with --json")
         return lines
 
 

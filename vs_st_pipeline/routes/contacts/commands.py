@@ -7,6 +7,7 @@ from typing import Any
 
 from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.domain.errors import BadArguments
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import erasure
@@ -24,7 +25,7 @@ Record = dict[str, Any]
 
 
 def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
-    lines = [f"{name}: {report.ended}; {len(rows['contacts'])} contacts to write"]
+    lines = [f"{name}: {report.ended}; {counted(len(rows['contacts']), 'contacts')} to write"]
     for contact in rows["contacts"]:
         lines.append(f"  {contact['phone'] or contact['contact_id']} is customer {contact['customer_id']}")
         for change in contact["changes"]:

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.plan import NOT_READ_YET, WAITING_RETRY
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes.contacts.words import MEANINGS
@@ -182,7 +183,7 @@ def history_lines(answer: Record, field: str | None, merchant: Merchant) -> list
             if row["field"] is not None and (row not in as_sent or field):
                 lines += _entry_lines(row)
         if as_sent and not field:
-            lines.append(f"      {_values(len(as_sent))} as sent")
+            lines.append(f"      {counted(len(as_sent), 'values')} as sent")
     return lines
 
 
@@ -234,7 +235,3 @@ def _at(text: str, zone: ZoneInfo, precision: str = "%H:%M") -> str:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _values(count: int) -> str:
-    return "1 value" if count == 1 else f"{count} values"

@@ -10,7 +10,7 @@ from vs_st_pipeline.connectors.simpletexting.error_codes import describe_code
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import read_custom_fields
 from vs_st_pipeline.connectors.vinoshipper import limitations
 from vs_st_pipeline.domain import brake
-from vs_st_pipeline.domain.formats import humanize
+from vs_st_pipeline.domain.formats import counted, humanize
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.pipeline.metrics import Metric, Sample, some_named
 from vs_st_pipeline.platform.run import Run
@@ -30,7 +30,7 @@ def missing_rows(what: str) -> Callable[[Run, Db], Metric]:
         synced = int(db.value("select count(distinct id) from synced.ledger"))
         if now is None or before is None or synced < brake.FEWEST:
             return Metric(0, int(before or now or 0), "nothing to compare with yet")
-        return Metric(max(0, before - now), before, f"{now} rows now, {before} at the last sync")
+        return Metric(max(0, before - now), before, f"{counted(now, 'rows')} now, {before} at the last sync")
 
     return find
 
@@ -99,7 +99,9 @@ def not_as_left(run: Run, db: Db) -> Metric:
     counts = {name: sides.get("theirs", 0) + sides.get("both", 0) for name, sides in json.loads(fields).items()}
     where = "".join(f", {name} {count}" for name, count in counts.items() if count)
     # A time and no age: the finding is shown as it was measured, perhaps hours ago.
-    return Metric(int(edited), int(values), f"{made_at:%Y-%m-%d %H:%M} UTC, {how}, {contacts} contacts{where}")
+    return Metric(
+        int(edited), int(values), f"{made_at:%Y-%m-%d %H:%M} UTC, {how}, {counted(contacts, 'contacts')}{where}"
+    )
 
 
 def written_though_held(run: Run, db: Db) -> Metric:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View, outcomes
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, outcomes, rows_counted
 from vs_st_pipeline.pipeline.tables import Frame
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.contacts import tables
 from vs_st_pipeline.routes.contacts.words import MEANINGS
 
-Short = tuple[str, dict[str, Any]]
 
-
-def _seen(what: str) -> Callable[[Report, Mapping[str, Any]], Short]:
+def _seen(what: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         seen = report.seen[what]
-        return f"{seen} {what} seen with {shown.get('requests sent')} requests", {f"{what} seen": seen}
+        asked = counted(shown.get("requests sent", 0), "requests")
+        return f"{counted(seen, what)} seen with {asked}", {f"{what} seen": seen}
 
     return in_short
 
 
 def _staged(report: Report, shown: Mapping[str, Any]) -> Short:
     unusable = next((count for name, count in shown.items() if name.startswith("unusable ")), 0)
-    return f"{shown.get('dagster/row_count')} rows, {unusable} records that cannot be used in full", {}
+    return f"{rows_counted(shown)}, {counted(unusable, 'records')} that cannot be used in full", {}
 
 
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -41,8 +41,8 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
             {"reason": key, "contacts": count, "means": MEANINGS.get(key, "")} for key, count in counter.items()
         ]:
             numbers[name] = Table(rows)
-    short = f"{contacts} contacts to write ({fields} values)"
-    short += f", {report.held.total()} held back, {unmatched} are no customers of the shop"
+    short = f"{counted(contacts, 'contacts')} to write ({counted(fields, 'values')})"
+    short += f", {report.held.total()} held back, {unmatched} of no customer of the shop"
     return f"the brake refuses this plan; {short}" if shown.get("brake") else short, numbers
 
 
@@ -55,7 +55,7 @@ def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
     short = outcomes({"accepted": report.accepted, "rejected": report.rejected, "unknown": report.unknown}, "contacts")
     if report.waiting and report.waiting[0] > report.rejected:
         numbers["contacts refused so far, tried again later"] = report.waiting[0]
-        short += f"; {report.waiting[0]} were refused so far and are tried again later"
+        short += f"; {report.waiting[0]} refused so far, tried again later"
     return short, numbers
 
 
@@ -74,10 +74,10 @@ def _rejected(run: Run) -> Frame:
 def _codes(run: Run) -> Frame:
     """Return what the codes of refused contacts mean, each once, in few columns: what to do needs room."""
     found = tables.rejected_codes(run, limit=ROWS)
-    counted = zip(found["code"], found["contacts"], strict=True)
-    found["code"] = [f"{code} ({contacts})" for code, contacts in counted]
-    told = zip(found["means"], found["do"], found["then"], strict=True)
-    found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in told]
+    said = zip(found["means"], found["do"], found["then"], strict=True)
+    found["what it means, what to do"] = [f"{means} → {do} It is {then}." for means, do, then in said]
+    counts = zip(found["code"], found["contacts"], strict=True)
+    found["code"] = [f"{code} ({contacts})" for code, contacts in counts]
     return found[["code", "what it means, what to do"]]
 
 
@@ -102,7 +102,7 @@ PAGES = {
     ),
     "staged/customers": Page(
         {
-            "dagster/row_count": "select count(*) from staged.customers",
+            ROW_COUNT: "select count(*) from staged.customers",
             "with a phone": "select count(*) from staged.customers where phone is not null",
             "unusable customers": "select count(*) from staged.unusable where kind = 'customer'",
         },
@@ -111,7 +111,7 @@ PAGES = {
     ),
     "staged/orders": Page(
         {
-            "dagster/row_count": "select count(*) from staged.orders",
+            ROW_COUNT: "select count(*) from staged.orders",
             "that count (paid, not returned)": "select count(*) from staged.orders where counted",
             "unusable orders": "select count(*) from staged.unusable where kind = 'order'",
         },

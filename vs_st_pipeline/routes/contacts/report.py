@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
@@ -23,9 +24,9 @@ class ContactsReport(Report):
         if self.error is not None and not seen["contacts"]:
             return []
         return [
-            f"  read     {seen['customers']} customers, {seen['orders']} orders, {seen['contacts']} contacts",
-            f"  planned  {planned['contacts']} contacts to write, {planned['fields']} values; "
-            f"{planned['unmatched']} contacts are no customers",
+            f"  read     {', '.join(counted(seen[what], what) for what in ('customers', 'orders', 'contacts'))}",
+            f"  planned  {counted(planned['contacts'], 'contacts')} to write, {counted(planned['fields'], 'values')}; "
+            f"{counted(planned['unmatched'], 'contacts')} of no customer",
             f"  synced   {self.accepted} accepted, {self.rejected} rejected, {self.unknown} unknown",
             *self.reason_lines(),
         ]

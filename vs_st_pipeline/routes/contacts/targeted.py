@@ -1,4 +1,4 @@
-"""Syncs what a few hints name: a whole sync's own stops, restricted to these records (webhooks-onboarding.md H20).
+"""Syncs what a few hints name: a whole sync's own stages, restricted to these records (webhooks-onboarding.md H20).
 
     raw      what the hinted records say         HintedReads: orders, their customers, contacts
     staged   one row per customer, order         stages.stage, stages.read_receipts

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Trouble
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices.words import ActionState, State, Wait
@@ -70,7 +71,8 @@ def _stored(session: NoticesSession, db: Db) -> list[Trouble]:
     found += [
         Trouble(
             f"template {status}",
-            f"{count} messages of {status} wait for their template: `vs-st notices templates check` says why.",
+            f"{counted(count, 'messages')} of {status} waiting for a template: "
+            "`vs-st notices templates check` says why.",
         )
         for status, count in lost
     ]
@@ -94,8 +96,8 @@ def _stored(session: NoticesSession, db: Db) -> list[Trouble]:
         found.append(
             Trouble(
                 "unknown",
-                f"{unknown} messages may be with the customer, which nobody knows. They are never sent again by "
-                "themselves: look at Gupshup's log, then `vs-st notices resolve`.",
+                f"{counted(unknown, 'messages')} may be with the customer, which nobody knows. Nothing of that is sent "
+                "again by itself: look at Gupshup's log, then `vs-st notices resolve`.",
             )
         )
     if session.refused is not None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
 from vs_st_pipeline.domain.codec import try_object
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.account import claim_rows
 from vs_st_pipeline.routes.notices.account.store import AccountStore
@@ -151,7 +152,10 @@ def lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _summed(sums: Mapping[str, Any]) -> str:
-    told = [f"{sums['messages']} messages", *(f"{sums[name]} {name}" for name in ("charged", "failed", "unknown"))]
+    told = [
+        counted(sums["messages"], "messages"),
+        *(f"{sums[name]} {name}" for name in ("charged", "failed", "unknown")),
+    ]
     if sums["amount"] is not None:
         told.append(f"{sums['amount']} {sums['currency'] or ''}".rstrip())
     return ", ".join(told)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vs_st_pipeline.connectors import commerce7, eshopbox, vinoshipper
+from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
-from vs_st_pipeline.domain.errors import BadSettings, PipelineError
+from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.connector import Connector
@@ -28,7 +29,8 @@ class NoticesCheck(CheckResult):
     """What `check` found.
 
     Attributes:
-        accounts: of each installed account: id, kind, selected, why, number, proven, key (good, or the error's kind).
+        accounts: of each installed account: id, kind, selected, why, number, proven, key (good, or the error's kind),
+            stopped (why nothing is sent by it and what to do; else null).
         templates: verdict of each enabled notification's template, as `notices templates check` gives it.
     """
 
@@ -43,10 +45,14 @@ class NoticesCheck(CheckResult):
         lines = CheckResult.lines(self, name)
         for one in self.accounts:
             sends = f"sends ({one['why']})" if one["selected"] else "does not send"
-            proven = "proven by a callback" if one["proven"] else "not proven: no callback has come yet"
-            lines.append(f"  account {one['id']}: {sends}; key {one['key']}; number {one['number']} {proven}")
+            proven = "proven by a callback" if one["proven"] else "not proven: no receipt was read yet"
+            key = f"{one['key']} (is app_id right?)" if one["key"] == BadAnswer.kind else one["key"]
+            lines.append(f"  account {one['id']}: {sends}; key {key}; number {one['number']} {proven}")
+            if one["stopped"]:
+                lines.append(f"    stopped, so nothing is sent by it: {one['stopped']}")
         for one in self.templates:
-            what = "fits" if one["fit"] else one["fault"]
+            detail = f": {one['detail']}" if one.get("detail") else ""
+            what = "fits" if one["fit"] else f"{one['fault']}{detail}"
             lines.append(f"  template of {one['notification']} ({one['template_id'] or 'none'}): {what}")
         return lines
 
@@ -99,6 +105,7 @@ def _row(session: NoticesSession, account: GupshupAccount) -> Record:
         "id": account.id, "kind": account.kind, "selected": is_selected,
         "why": _why(session) if is_selected else None, "number": account.number,
         "proven": readiness.is_proven(session, account), "key": "good",
+        "stopped": readiness.stopped(session, account),
     }  # fmt: skip
 
 
@@ -120,13 +127,21 @@ def _ask_sources(session: NoticesSession, found: NoticesCheck) -> None:
         if connector.name != ESHOPBOX and not reads_itself(merchant, connector.name):
             continue
         try:
-            seen = connector.setup.look(session.client(connector), merchant)
+            client = _proven(session.eshopbox) if connector.name == ESHOPBOX else session.client(connector)
+            seen = connector.setup.look(client, merchant)
         except PipelineError as error:
             first = first or error
             continue
         found.doubts += [*seen.disagrees.values(), *([seen.lacks] if seen.lacks else [])]
     if first is not None:
         raise first
+
+
+def _proven(client: EshopboxClient) -> EshopboxClient:
+    """Have a new token, which proves the secrets, unless one came within the last minute; syncs go on with it."""
+    client.token()
+    client.renew()
+    return client
 
 
 def _ask_templates(session: NoticesSession, found: NoticesCheck) -> None:

@@ -15,6 +15,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import billing, by_hand, explain, retrying, showing, sync, terms
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
 from vs_st_pipeline.routes.notices.session import open_session
+from vs_st_pipeline.routes.notices.template_fit import placeholders_of
 from vs_st_pipeline.routes.notices.words import State
 
 Record = dict[str, Any]
@@ -34,7 +35,7 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
         lines += [f"      {line}" for line in str(one["text"]).splitlines()]
     if not rows["messages"]:
         lines.append("  no message would go")
-    lines += [f"    {one['action']} of order {one['order']} would be taken" for one in rows["actions"]]
+    lines += [f"    {_action(one)}" for one in rows["actions"]]
     for word, found in (("waits", rows["waiting"]), ("is dropped", rows["dropped"])):
         for one in found[:MOST_SHOWN]:
             until = f", looked at again {one['until']}" if one.get("until") else ""
@@ -45,6 +46,14 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
         if len(found) > MOST_SHOWN:
             lines.append(f"    and {len(found) - MOST_SHOWN} more")
     return lines
+
+
+def _action(one: Record) -> str:
+    """Say what a customer's answer would lead to; the message that it answers where its order is not known."""
+    about = f"order {one['order']}" if one["order"] else f"message {one['notice_id']}"
+    return f"{one['action']} ({one['code']}) of {about} " + (
+        "would be taken" if one["state"] == "due" else f"waits: {one['reason'] or one['state']}"
+    )
 
 
 DRY_RUN: Final = DryRun(sync.dry_run, dict(sync.NOTHING), _plan_lines)
@@ -75,7 +84,11 @@ def _check_templates(run: Run, typed: Typed) -> Told:
 
 
 def _verdict(one: Record) -> str:
-    return "fits" if one["fit"] else f"{one['fault']}. {MEANINGS.get(one['fault'], '')}".rstrip()
+    """Say whether a template fits; where not, what is wrong with it, and then what that word means."""
+    if one["fit"]:
+        return "fits"
+    detail = f": {one['detail']}" if one["detail"] else ""
+    return f"{one['fault']}{detail}. {MEANINGS.get(one['fault'], '')}".rstrip()
 
 
 def _preview(run: Run, typed: Typed) -> Told:
@@ -88,6 +101,9 @@ def _preview(run: Run, typed: Typed) -> Told:
     lines = [str(answer[part]) for part in ("header", "body", "footer") if answer.get(part)]
     lines += [f"[{title}]" for title in answer["buttons"]]
     lines += [f"  {{{{{one['n']}}}}} {one['variable'] or 'fixed text'}: {one['value']}" for one in answer["params"]]
+    left = [name for name in placeholders_of(answer["header"], answer["body"]) if name.isdigit()]
+    if left:
+        lines.append(f"  not filled: {', '.join('{{' + name + '}}' for name in left)}; write more `params`")
     return Told(answer, lines)
 
 

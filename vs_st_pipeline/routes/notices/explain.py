@@ -7,6 +7,7 @@ staged.activity -> one answer. It shows data in full: the person who asks has th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,10 +20,13 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import status_map
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
+from vs_st_pipeline.routes.notices.settings import NoticesSettings
 
 Record = dict[str, Any]
 ARGUMENTS: Final = ("ORDER", "[STATUS]")
-NO_MESSAGE: Final = "no message: its notification is off, or it is not judged yet"
+OFF: Final = "no message: its notification is off"
+NOT_JUDGED: Final = "no message: it is not judged yet"
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?")  # in UTC, as details have them
 _ORDER: Final = "* exclude (read_real)"  # which is by the machine's clock, and for us alone
 _JSON: Final = frozenset(("items", "ndr", "more", "evidence", "params", "buttons", "consent", "detail"))
 
@@ -155,7 +159,7 @@ def lines(answer: Record, words: Sequence[str], merchant: Merchant) -> list[str]
         told.append("  consent  nothing says that this phone may be written")
     for one in answer["statuses"]:
         when = one["occurred_at"] or "at a time nobody knows"
-        state = one["state"] or NO_MESSAGE
+        state = one["state"] or _no_message(merchant, one["status"])
         why = f": {one['reason']}" if one["reason"] else ""
         rule = f" (rule {one['rule']})" if one["rule"] else ""
         told.append(f"  {one['status']} {one['unit_key']}, {when}: {state}{why}{rule}")
@@ -165,9 +169,17 @@ def lines(answer: Record, words: Sequence[str], merchant: Merchant) -> list[str]
             told.append(f"    looked at again at {one['until']}")
         if one["text"]:
             told.append(f"    said: {one['text']}")
+        if one["notice_id"]:
+            told.append(
+                f"    notice {one['notice_id']}" + (f", template {one['template_id']}" if one["template_id"] else "")
+            )
     for one in answer["actions"]:
         told.append(f"  action   {one['action']} ({one['code']}): {one['state']}")
     return told + activity_lines(answer["activity"])
+
+
+def _no_message(merchant: Merchant, status: str) -> str:
+    return NOT_JUDGED if merchant.section(NoticesSettings).enabled(status) else OFF
 
 
 def activity_lines(rows: Sequence[Record]) -> list[str]:
@@ -175,8 +187,16 @@ def activity_lines(rows: Sequence[Record]) -> list[str]:
     told = []
     for one in rows:
         detail = ", ".join(
-            f"{name} {value}" for name, value in (one["detail"] or {}).items() if value not in (None, "")
+            _said(name, value) for name, value in (one["detail"] or {}).items() if value not in (None, "", False)
         )
         mode = f" by {one['mode']}" if one["mode"] else ""
         told.append(f"  {one['at']}  {one['what']}{mode}" + (f": {detail}" if detail else ""))
     return told
+
+
+def _said(name: str, value: object) -> str:
+    """Say one thing of a detail: a yes by its name alone, a time to the second, as the line's own is."""
+    if value is True:
+        return name
+    is_time = _TIME.fullmatch(value) if isinstance(value, str) else None
+    return f"{name} {value if is_time is None else f'{is_time[1]}Z'}"

@@ -26,11 +26,6 @@ def of_units(db: Db, statuses: StatusMap, unit_keys: Collection[str] | None = No
         return _read(db, statuses, f"unit_key in (select unit_key from {batch})")
 
 
-def of_order(db: Db, statuses: StatusMap, merchant_order: str) -> dict[str, list[Event]]:
-    """Return the events of all units of one order, by unit."""
-    return _read(db, statuses, "merchant_order = ?", [merchant_order])
-
-
 def _read(db: Db, statuses: StatusMap, where: str, params: list[str] | None = None) -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = {}
     rows = db.rows(

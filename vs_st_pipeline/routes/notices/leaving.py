@@ -5,10 +5,12 @@ What keeps it: messages under 48 h old of which nobody knows, and actions under 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
+from vs_st_pipeline.domain.formats import counted
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.notices.account import forgetting
 from vs_st_pipeline.routes.notices.account.store import AccountStore
@@ -22,7 +24,7 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
     """Say what nobody would bring to an end any more."""
     if not warehouse.file(merchant_id, NAME).exists():
         return []
-    since = datetime.now(UTC).replace(tzinfo=None) - SETTLES
+    since = utc_now_naive() - SETTLES
     with warehouse.open(merchant_id, NAME) as db:
         messages = db.value(
             "select count(*) from synced.notices where state in (?, ?) and claimed_at > ?",
@@ -31,9 +33,9 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
         actions = db.value("select count(*) from synced.actions where state = ?", [ActionState.SENDING])
     found = []
     if messages:
-        found.append(f"{messages} messages may be with customers, and whether they are is not known yet")
+        found.append(f"{counted(messages, 'messages')} may be with customers, and nobody knows yet whether that is so")
     if actions:
-        found.append(f"{actions} answers are being acted on, and whether Eshopbox did it is not known")
+        found.append(f"{counted(actions, 'answers')} being acted on, and whether Eshopbox did it is not known")
     return found
 
 

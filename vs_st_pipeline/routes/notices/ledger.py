@@ -11,31 +11,25 @@ It is long because whoever moves a message shall find all moves in one place.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSettings
-from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import activity
-from vs_st_pipeline.routes.notices.account import claims
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
-from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.activity_bulk import Entry, add_all
 from vs_st_pipeline.routes.notices.holding import held, verdicts
 from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.report import NoticesReport
-from vs_st_pipeline.routes.notices.words import RISING, Noted, State, Wait, What
+from vs_st_pipeline.routes.notices.words import RISING, State, Wait, What
 
 __all__ = [
-    "Move", "about_to_send", "count", "from_claim", "from_claims", "held", "notes", "resolve", "resolved", "verdicts",
+    "Move", "about_to_send", "count", "from_claim", "from_claims", "held", "resolved", "verdicts",
 ]  # fmt: skip
-
-NO_RECEIPT_AFTER, RECEIPTS_COME_FOR = timedelta(hours=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,25 +248,6 @@ def resolved(db: Db, run: Run, claim: Claim, account: GupshupAccount, how: str, 
     return move
 
 
-def resolve(run: Run, notice_id: str, *, sent: bool, because: str) -> Move:
-    """Take a person's word on an unknown message: it was sent, or not (7.6); then rule 5 decides, by the same id.
-
-    Raises:
-        BadSettings: this merchant has no unknown message of this id. TryLater: a sync of it is running.
-    """
-    with run.sync_lock():
-        for account in run.merchant.section(GupshupSettings).accounts:
-            store = AccountStore.of(run, account)
-            claim = claims.find(store, notice_id)
-            if claim is None or claim.merchant != run.merchant.id:
-                continue
-            claim = claims.resolve(store, notice_id, sent=sent, now=run.now())
-            if claim is not None:
-                with run.open() as db, db.transaction():
-                    return resolved(db, run, claim, account, "sent" if sent else "not-sent", because)
-    raise BadSettings("no message of this merchant has this id and is unknown; `vs-st why` shows how it stands")
-
-
 def count(told: NoticesReport, move: Move) -> None:
     """Count a move in the report: one that came to be accepted, rejected or unknown in this run."""
     if not move.moved:
@@ -283,24 +258,3 @@ def count(told: NoticesReport, move: Move) -> None:
         told.rejected += 1
     elif move.before in (None, State.WAITING, State.SENDING) and move.after in RISING:
         told.accepted += 1
-
-
-def notes(db: Db, run: Run) -> Counter[str]:
-    """Count what is worth knowing of the ledger while it lasts: unknown since before this run, and no receipt (7.5)."""
-    now, found = run.now(), Counter[str]()
-    found[Noted.UNKNOWN] = int(
-        db.value("select count(*) from synced.notices where state = 'unknown' and run_id is distinct from ?",
-                 [run.run_id])
-    )  # fmt: skip
-    found[Noted.NO_RECEIPT] = int(
-        db.value(
-            """select count(*) from synced.notices as n where state = 'accepted' and accepted_at <= ?
-               and accepted_at > ?
-               and not exists (select 1 from staged.receipts as r where r.notice_id = n.notice_id)""",
-            [now - NO_RECEIPT_AFTER, now - RECEIPTS_COME_FOR],
-        )
-    )
-    for word, number in db.rows("select word, count(*) from synced.notice_notes where word = ? group by 1",
-                                [Noted.WANTS_OPT_IN]):  # fmt: skip
-        found[word] = number
-    return found

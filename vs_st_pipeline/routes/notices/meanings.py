@@ -35,7 +35,7 @@ MEANINGS: Final[dict[str, str]] = {
     Wait.CHARGES_NOT_CONFIRMED: "The house's account is billed: write charges_confirmed with who agreed and when.",
     Wait.ACCOUNT_STOPPED: "The account is stopped: see the alert, put it right, `vs-st notices resume`.",
     Wait.TEMPLATE_MISSING: "No template is set for this status and account.",
-    Wait.TEMPLATE_GONE: "The template is not in the account's list any more.",
+    Wait.TEMPLATE_GONE: "The account's list lacks the template: is its id right, and is it there still?",
     Wait.TEMPLATE_PAUSED: "WhatsApp has paused the template: its quality is low. It is looked at again.",
     Wait.TEMPLATE_REFUSED: "The template was disabled or refused: change it, or its params.",
     Wait.TEMPLATE_NOT_APPROVED: "The template is not approved, or the account's list was not read for 15 minutes.",
@@ -97,5 +97,5 @@ WORDS: Final = {
     "noted": _of(Noted),
     "state of a message": _of(State),
     "outcome of a reply": _of(ReplyOutcome),
-    "code of a failed message": {code: f"{one.why.capitalize()}." for code, one in CODES.items()},
+    "code of a failed message": {code: f"{one.why[:1].upper()}{one.why[1:]}." for code, one in CODES.items()},
 }

@@ -20,7 +20,6 @@ def _list(states: Any) -> str:
     return ", ".join(f"'{state}'" for state in states)
 
 
-REACHED: Final = _list(RISING)
 _SENT: Final = _list((*RISING, State.FAILED))
 _NOTICE: Final = f"kind = '{MessageKind.NOTICE}'"
 

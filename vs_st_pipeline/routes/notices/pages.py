@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, Page, Short, Table, View, count_of, read_of, rows_there
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.assets import (
@@ -22,20 +23,6 @@ from vs_st_pipeline.routes.notices.assets import (
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
 from vs_st_pipeline.routes.notices.report import NoticesReport
 from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED
-
-Short = tuple[str, dict[str, Any]]
-
-
-def _read(*words: str) -> Any:
-    def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
-        numbers = {f"{word} read": report.seen.get(word, 0) for word in words}
-        return ", ".join(f"{count} {name}" for name, count in numbers.items()), numbers
-
-    return in_short
-
-
-def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
 
 
 def _of(report: Report) -> NoticesReport:
@@ -54,7 +41,10 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
     for name, counts in (("waiting by reason", told.waits), ("dropped by reason", told.dropped), ("noted", told.noted)):
         if (table := _reasons(counts)) is not None:
             numbers[name] = table
-    return f"{told.messages} messages due; {told.waits.total()} wait, {told.dropped.total()} dropped", numbers
+    return (
+        f"{counted(told.messages, 'messages')} due; {told.waits.total()} wait, {told.dropped.total()} dropped",
+        numbers,
+    )
 
 
 def _sent(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -73,7 +63,7 @@ def _acted(report: Report, shown: Mapping[str, Any]) -> Short:
 
 
 def _actions(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{_of(report).actions} actions due", {"actions due": _of(report).actions}
+    return f"{counted(_of(report).actions, 'actions')} due", {"actions due": _of(report).actions}
 
 
 def _masked(run: Run, sql: str, values: list[Any]) -> Frame:
@@ -108,24 +98,20 @@ _WENT: Final = _view(
 )
 
 
-def _count(table: str, where: str = "") -> str:
-    return f"select count(*) from {table} {where}".rstrip()
-
-
 def _staged(table: str) -> Page:
-    return Page({"dagster/row_count": _count(f"staged.{table}")}, in_short=_rows)
+    return Page({ROW_COUNT: count_of(f"staged.{table}")}, in_short=rows_there)
 
 
 PAGES: Final = {
-    READ: Page(in_short=_read("orders", "hooks")),
-    TEMPLATES: Page(in_short=_read("templates")),
-    RECEIPTS: Page(in_short=_read("receipts")),
-    REPLIES: Page(in_short=_read("replies")),
+    READ: Page(in_short=read_of("orders", "hooks")),
+    TEMPLATES: Page(in_short=read_of("templates")),
+    RECEIPTS: Page(in_short=read_of("receipts")),
+    REPLIES: Page(in_short=read_of("replies")),
     STAGED: _staged("journey_events"),
     RECIPIENTS: _staged("recipients"),
     CONSENTS: _staged("consents"),
     PLAN: Page(
-        {"messages that would go": _count("planned.notices", "where verdict = 'due'")},
+        {"messages that would go": count_of("planned.notices", "where verdict = 'due'")},
         views=(
             View("what would go", "planned.notices where verdict = 'due'", _WOULD_GO),
             View("what waits, and why", "planned.notices where verdict = 'waiting'", _held("waiting")),
@@ -135,9 +121,9 @@ PAGES: Final = {
     ),
     PLANNED_ACTIONS: Page(in_short=_actions),
     PUSH: Page(
-        {"messages sent": _count("synced.notices", "where accepted_at is not null")},
+        {"messages sent": count_of("synced.notices", "where accepted_at is not null")},
         views=(View("what went", "synced.notices", _WENT),),
         in_short=_sent,
     ),
-    ACTIONS: Page({"actions done": _count("synced.actions", "where state = 'done'")}, in_short=_acted),
+    ACTIONS: Page({"actions done": count_of("synced.actions", "where state = 'done'")}, in_short=_acted),
 }

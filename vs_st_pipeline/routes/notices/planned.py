@@ -164,14 +164,16 @@ def _actions(db: Db) -> list[dict[str, Any]]:
             "account": row[0],
             "message_id": row[1],
             "notice_id": row[2],
-            "action": row[3],
-            "code": row[4],
-            "state": row[5],
-            "reason": row[6],
+            "order": row[3],
+            "action": row[4],
+            "code": row[5],
+            "state": row[6],
+            "reason": row[7],
         }
         for row in db.rows(
-            """select account, message_id, notice_id, action, code, state, reason from planned.actions
-               order by account, message_id"""
+            """select a.account, a.message_id, a.notice_id, n.order_number, a.action, a.code, a.state, a.reason
+               from planned.actions as a left join synced.notices as n using (notice_id)
+               order by a.account, a.message_id"""
         )
     ]
 

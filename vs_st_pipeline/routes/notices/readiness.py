@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
+from vs_st_pipeline.domain.errors import BadKey
 from vs_st_pipeline.routes.notices import from_eshopbox
+from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
+from vs_st_pipeline.routes.notices.words import Wait
 
 
 def try_key(session: NoticesSession, account: GupshupAccount) -> None:
@@ -23,6 +26,19 @@ def is_proven(session: NoticesSession, account: GupshupAccount) -> bool:
         return False
     with store.read() as db:
         return db.execute("select 1 from receipts limit 1").fetchone() is not None
+
+
+def stopped(session: NoticesSession, account: GupshupAccount) -> str | None:
+    """Say why an account is stopped, and what lets it go on; None: it is not."""
+    found = pauses.state(session.store(account), session.run.now())
+    if found is None or found.reason != Wait.ACCOUNT_STOPPED:
+        return None
+    goes_on = (
+        "it goes on by itself at the first good list of templates"
+        if found.kind == BadKey.kind
+        else f"put that right, then run `vs-st notices resume --account {account.id}`"
+    )
+    return f"{found.why}; {goes_on}"
 
 
 def doubts(session: NoticesSession) -> list[str]:

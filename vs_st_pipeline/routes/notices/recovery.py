@@ -63,7 +63,7 @@ def _sweep(run: Run, store: AccountStore) -> None:
         if file.execute("select 1 from claims where state = 'open' limit 1").fetchone() is None:
             return
     with store.write() as file:
-        claims.sweep(file, run.now())
+        claims.sweep(file)
         for row in file.execute(
             "select * from claims where state = 'open' and merchant = ?", [store.merchant]
         ).fetchall():

@@ -18,9 +18,9 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
-from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.own_files import text_of
 from vs_st_pipeline.platform.settings.yaml_source import Node, load_with_lines
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 
@@ -131,13 +131,6 @@ def is_stop(text: str, own: ReplyRules | None = None) -> bool:
     return said in default().stop_words or (own is not None and said in own.stop_words)
 
 
-def is_start(text: str, own: ReplyRules | None = None) -> bool:
-    """Say whether a text asks to be written again; what is a STOP as well is a STOP (rulings 23)."""
-    said = folded(text)
-    words = default().start_words if own is None else default().start_words | own.start_words
-    return said in words and not is_stop(text, own)
-
-
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -158,22 +151,9 @@ def load(merchant: Merchant) -> ReplyRules:
 
 def read(own: OwnFile) -> ReplyRules:
     """Return the rules of a file that settings name. Raises BadSettings as `load` does."""
-    if (path := own.path) is None:
+    if own.path is None:
         return default()
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError(None, "Is a directory" if path.is_dir() else "not a regular file")
-        return parse(path.read_text(encoding="utf-8-sig"), str(path))
-    except BadSettings:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or (
-            "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "not a path"
-        )
-        said_in = f"{own.said_in}: " if own.said_in else ""
-        raise BadSettings(
-            f"{said_in}the file {path} cannot be read: {reason}; put it there, readable, or write `default`"
-        ) from None
+    return parse(text_of(own, f"the file {own.path}"), str(own.path))
 
 
 @lru_cache(maxsize=64)

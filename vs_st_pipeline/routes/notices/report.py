@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX, GUPSHUP, NAME
 
@@ -55,10 +56,10 @@ class NoticesReport(Report):
         if self.error is not None and not read:
             return []
         told = [f"{self.accepted} accepted", f"{self.rejected} rejected", f"{self.unknown} unknown"]
-        told += [f"{self.counts[name]} {name.replace('_', ' ')}" for name in SYNCED if self.counts[name]]
+        told += [counted(self.counts[name], name.replace("_", " ")) for name in SYNCED if self.counts[name]]
         lines = [
-            "  read     " + (", ".join(f"{count} {name}" for name, count in read.items()) or "nothing"),
-            f"  planned  {self.messages} messages, {self.actions} actions",
+            "  read     " + (", ".join(counted(count, name) for name, count in read.items()) or "nothing"),
+            f"  planned  {counted(self.messages, 'messages')}, {counted(self.actions, 'actions')}",
             "  synced   " + ", ".join(told),
         ]
         for name, counts in (("dropped", self.dropped), ("waiting", self.waits), ("noted", self.noted)):

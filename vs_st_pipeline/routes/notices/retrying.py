@@ -56,7 +56,7 @@ def _release(run: Run, row: Row) -> None:
     account = next((one for one in run.merchant.section(GupshupSettings).accounts if one.id == account_id), None)
     if account is None:
         return
-    released = claims.release(AccountStore.of(run, account), notice_id, now=run.now())
+    released = claims.release(AccountStore.of(run, account), notice_id)
     if released is not None:
         with run.open() as db, db.transaction():
             ledger.from_claim(db, run, released, account)

@@ -10,7 +10,7 @@ from collections import deque
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, PipelineError, TryLater
-from vs_st_pipeline.routes.notices import billed, planning
+from vs_st_pipeline.routes.notices import billed, planning, readiness
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.desk import opened
 from vs_st_pipeline.routes.notices.messages import Message
@@ -58,4 +58,4 @@ def _stopped(session: NoticesSession, account: GupshupAccount) -> PipelineError 
     if found is None or found.reason != Wait.ACCOUNT_STOPPED:
         return None
     kind: type[GiveUp] = BadKey if found.kind == BadKey.kind else BadSettings
-    return kind(f"account {account.id} is stopped: {found.why}", system=GUPSHUP)
+    return kind(f"account {account.id} is stopped: {readiness.stopped(session, account)}", system=GUPSHUP)

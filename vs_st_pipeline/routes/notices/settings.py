@@ -26,6 +26,7 @@ from vs_st_pipeline.connectors.gupshup.template_settings import Answer, Said, Te
 from vs_st_pipeline.connectors.gupshup.variables import NAMES
 from vs_st_pipeline.domain.countries import is_country
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.settings.forms import (
     Choice,
     DefaultOrFile,
@@ -209,7 +210,7 @@ class Attestation(SettingsModel):
 
 
 class Unexpected(SettingsModel):
-    """What a client answers to replies that lead to no action (8.5).
+    """What a client answers to replies that lead to no action.
 
     Attributes:
         enabled: whether anything is answered. text, template: what is.
@@ -221,7 +222,7 @@ class Unexpected(SettingsModel):
 
 
 class ActivitySettings(SettingsModel):
-    """Where each row of activity is told (8.6). push_headers: by name; they may be keys, so they are references.
+    """Where each row of activity is told. push_headers: by name; they may be keys, so they are references.
 
     Attributes:
         push_url: where. push_headers: by name, as references: they may be keys.
@@ -236,7 +237,7 @@ class NoticesSettings(SettingsModel):
 
     Attributes:
         accounts: the installed accounts, in the order of installation; a house account is looked up at the top.
-        use: `auto` (2.2), or the kind that the client selected.
+        use: `auto` (the first of `accounts`), or the kind that the client selected.
         countries: whose phones may be messaged. default_country: for addresses that name none.
         notifications: by status; absent: disabled. confirmations: by action key.
         quiet_hours: None: none. only_to: a rehearsal; None: it is none.
@@ -371,7 +372,7 @@ class NoticesSettings(SettingsModel):
         if not self.accounts:
             yield "notices.accounts: no account is installed, so every message waits"
         if self.only_to is not None:
-            yield f"notices.only_to: a rehearsal; messages go to {len(self.only_to)} numbers alone"
+            yield f"notices.only_to: a rehearsal; messages go to {counted(len(self.only_to), 'numbers')} alone"
         if self.attestation is not None and "attestation" not in self.opt_in:
             yield "notices.attestation: it does not count, because opt_in does not name attestation"
 

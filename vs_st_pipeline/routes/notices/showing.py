@@ -5,7 +5,8 @@ Data flow: the account's list, read now; the settings -> verdicts and previews. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, TemplateParam, TemplateSettings
@@ -20,6 +21,7 @@ from vs_st_pipeline.routes.notices.systems import GUPSHUP
 from vs_st_pipeline.routes.notices.template_fit import Template
 
 Record = dict[str, Any]
+MOST_NAMED: Final = 12
 NO_ACCOUNT: Final = "no Gupshup account is installed: install the Gupshup app, and write it under notices.accounts"
 
 
@@ -68,8 +70,17 @@ def check_all(
         wanted = _wanted(session, account, key, template, params)
         found = None if wanted is None else there.get(wanted.id)
         fit = template_fit.fit(found, wanted, session.settings, () if wanted is None else faults.get(wanted.id, ()))
+        if wanted is not None and found is None:
+            fit = replace(fit, detail=_those_of(there.values()))
         shown.append(_verdict(session, key, wanted, found, fit))
     return {"merchant": session.run.merchant.id, "account": account.id, "templates": shown}
+
+
+def _those_of(templates: Iterable[Template]) -> str:
+    """Say which templates there are, for whoever has mistyped one."""
+    ids = sorted(one.template_id for one in templates if not one.gone)
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    return f"the account has {', '.join(ids[:MOST_NAMED])}{more}" if ids else "the account has no template"
 
 
 def preview_of(

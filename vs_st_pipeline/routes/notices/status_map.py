@@ -13,8 +13,8 @@ from hashlib import sha256
 from importlib import resources
 from typing import Final, Literal
 
-from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.forms import OwnFile
+from vs_st_pipeline.platform.settings.own_files import text_of
 from vs_st_pipeline.platform.settings.yaml_source import Node, load_with_lines
 
 VERSION: Final = 1
@@ -92,19 +92,9 @@ def read(own: OwnFile) -> StatusMap:
     Raises:
         BadSettings: its file cannot be read or is refused; the message names file and line.
     """
-    if (path := own.path) is None:
+    if own.path is None:
         return _default()
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError(None, "not a regular file")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8, or not a path"
-        said_in = f"{own.said_in}: " if own.said_in else ""
-        raise BadSettings(
-            f"{said_in}the statuses {path} cannot be read: {reason}; put the file there, readable, or write `default`"
-        ) from None
-    return parse(text, str(path))
+    return parse(text_of(own, f"the statuses {own.path}"), str(own.path))
 
 
 @cache

@@ -27,10 +27,8 @@ from vs_st_pipeline.domain.report import FAILED, OK, Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted, SharedHints
 from vs_st_pipeline.pipeline.staged_run import in_spite_of_trouble
-from vs_st_pipeline.pipeline.status_file import was_synced
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -38,8 +36,8 @@ from vs_st_pipeline.routes.notices import hinting, listing, other_readers, sourc
 from vs_st_pipeline.routes.notices.account import taking
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.report import new_report
-from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
-from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED, STAGES
+from vs_st_pipeline.routes.notices.session import NoticesSession
+from vs_st_pipeline.routes.notices.stage_names import PLAN, PUSH, READ, STAGED
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX, GUPSHUP, SOURCES
 from vs_st_pipeline.routes.notices.words import OUT
 
@@ -49,20 +47,11 @@ PATIENCE_SECONDS: Final = 120.0  # then a whole sync takes what is staged by the
 
 def run_hinted(run: Run, desk: HintDesk) -> Report:
     """Sync what is hinted at; never raises, what went wrong is in the report."""
-    if sync.is_off(run):
-        return sync.off(run)
-    run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
-    with open_session(run, STAGES) as session, run.sync_lock():
-        session.urgency = Urgency.HINT
-        if was_synced(run):
-            stages.begin(session)
-            try:
-                _Targeted(session, desk).sync(desk.claim(run))
-            finally:
-                stages.end(session)
-                desk.finish(session.told)
-    session.told.add_up()
-    return session.told
+
+    def work(session: NoticesSession, _: None) -> None:
+        _Targeted(session, desk).sync(desk.claim(session.run))
+
+    return sync.RUN.run_hinted(run, desk, stages.begin, work, stages.end)
 
 
 @dataclass(slots=True)

@@ -133,8 +133,27 @@ def fit(
     asked = _Asked(template, wanted, settings.allow_marketing_templates, tuple(faults))
     for reason, detail, applies in FAULTS:
         if applies(asked):
-            return Fit(reason, detail.format(status=template.status, category=template.category, type=template.type))
+            return Fit(reason, detail.format(**_told(asked)))
     return Fit()
+
+
+def _told(asked: _Asked) -> dict[str, object]:
+    """Return what a detail may name; both sides of what does not fit, so that nobody has to count."""
+    it, wanted = asked.template, asked.wanted
+    there = [f"{{{{{name}}}}}" for name in it.placeholders]
+    replies = [f'"{title}"' for title in it.quick_replies]
+    return {
+        "status": it.status, "category": it.category, "type": it.type,
+        "placeholders": _counted(there, "placeholder"), "replies": _counted(replies, "quick reply", "quick replies"),
+        "params": _counted([one.variable or "a fixed text" for one in wanted.params], ""),
+        "buttons": _counted([one or "null" for one in wanted.buttons], ""),
+    }  # fmt: skip
+
+
+def _counted(words: Sequence[str], one: str, many: str | None = None) -> str:
+    what = one if len(words) == 1 else many or (one and f"{one}s")
+    told = f"{len(words) or 'no'} {what}".rstrip() if what else str(len(words) or "none")
+    return f"{told} ({', '.join(words)})" if words else told
 
 
 def _button_text(button: Mapping[str, Any]) -> str:
@@ -178,12 +197,12 @@ FAULTS: Final[tuple[tuple[Wait, str, Callable[[_Asked], bool]], ...]] = (
     (Wait.TEMPLATE_NOT_APPROVED, "its status is {status}", lambda it: it.status != APPROVED),
     (
         Wait.TEMPLATE_PARAMS,
-        "its placeholders are not {{1}} to {{k}}, one for each of `params`",
+        "the template has {placeholders}, and `params` has {params}",
         lambda it: sorted(it.template.placeholders) != sorted(it.numbers),
     ),
     (
         Wait.TEMPLATE_PARAMS,
-        "it has fewer quick replies than `buttons`",
+        "the template has {replies}, and `buttons` has {buttons}",
         lambda it: len(it.wanted.buttons) > len(it.template.quick_replies),
     ),
     (

@@ -98,8 +98,8 @@ def order_of(
         is_unit,
         words,
         denied,
-        _columns(body, told, number, placed_at, parcel),
-        _person(body, told, customer, today),
+        _columns(body, number, placed_at, parcel),
+        _person(body, customer, today),
         linked_id=id_text(as_mapping(body.get("metaFields")).get(_LINK)),
         linked_number=_linked_number(number, prefix),
         buyer=None if told.customer_id is None else str(told.customer_id),
@@ -133,7 +133,7 @@ def _words(body: Mapping[str, Any], told: Order, zone: ZoneInfo) -> tuple[list[W
     return [Word(told.order_status, *at_of(times.get(word), zone))], frozenset(denied)
 
 
-def _person(body: Mapping[str, Any], told: Order, customer: Customer | None, today: date) -> Person:
+def _person(body: Mapping[str, Any], customer: Customer | None, today: date) -> Person:
     buyer = as_mapping(body.get("customer"))
     records: list[Mapping[str, object]] = [
         as_mapping(body) for body in ((customer.detail, customer.listed) if customer else ())
@@ -160,9 +160,7 @@ def _parcel(told: Order) -> dict[str, Any]:
     return {} if sent is None else {"tracking_id": sent.tracking_number, "courier": sent.carrier or told.carrier}
 
 
-def _columns(
-    body: Mapping[str, Any], told: Order, number: str, placed_at: object, parcel: Mapping[str, Any]
-) -> dict[str, Any]:
+def _columns(body: Mapping[str, Any], number: str, placed_at: object, parcel: Mapping[str, Any]) -> dict[str, Any]:
     unit_key = f"order:{VINOSHIPPER}:{number}"
     to = as_mapping(body.get("shipToAddress"))
     packs = as_rows(body.get("packs"))

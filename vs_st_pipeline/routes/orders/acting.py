@@ -101,7 +101,7 @@ def _send(session: OrdersSession, order_id: str, accept: frozenset[str]) -> Resu
         return Result(order_id, False, "was paid before `start`, and is never sent", more=_BEFORE_START)
     if ended.done:
         return Result(order_id, True, f"is sent, as {ended.row.vs_number}")
-    says, more = f"is not sent: {_why(ended)}", {"code": ended.why}
+    says, more = f"is not sent: {why_not(ended)}", {"code": ended.why}
     return Result(order_id, False, says, more=more, error=ended.error)
 
 
@@ -155,7 +155,7 @@ def _void(session: OrdersSession, order_id: str, reason: str) -> Result:
     ended = sending.void(session, order_id, reason, who=session.run.who)
     if ended.done:
         return Result(order_id, True, "is voided: Vinoshipper shows it cancelled")
-    says, more = f"is not voided: {_why(ended)}", {"code": ended.why}
+    says, more = f"is not voided: {why_not(ended)}", {"code": ended.why}
     return Result(order_id, False, says, more=more, error=ended.error)
 
 
@@ -238,8 +238,8 @@ _NOT_DONE: Final = {
 }
 
 
-def _why(ended: Ended) -> str:
-    """Return why something was not done, and what to do, in a sentence that begins with the code."""
+def why_not(ended: Ended) -> str:
+    """Return why an order was not sent or voided, and what to do, in a sentence that begins with the code."""
     code = ended.why or ""
     if code in _NOT_DONE:
         says = _NOT_DONE[code]

@@ -9,7 +9,6 @@ from vs_st_pipeline.pipeline.route import Asset
 from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED
 from vs_st_pipeline.routes.orders.systems import NAME
 
-TITLES: Final = {one.CONNECTOR.name: one.CONNECTOR.title for one in (commerce7, vinoshipper)}
 SHOP_TITLE: Final = commerce7.CONNECTOR.title
 SHIPPER_TITLE: Final = vinoshipper.CONNECTOR.title
 PRODUCTS_THERE: Final = f"{NAME}/raw/vinoshipper/products"

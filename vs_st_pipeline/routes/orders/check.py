@@ -12,6 +12,7 @@ from vs_st_pipeline.connectors import commerce7, vinoshipper
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.domain.errors import BadKey, Forbidden, PipelineError, Refused
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.connector import AccountSeen, AccountSetup
@@ -19,7 +20,6 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import products
 from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
-from vs_st_pipeline.routes.orders.show import counted
 from vs_st_pipeline.routes.orders.systems import NAME, SHOP
 from vs_st_pipeline.routes.orders.told import decoded
 
@@ -27,6 +27,7 @@ Record = dict[str, Any]
 MOST_SHOWN: Final = 20
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 """An order that is none: whether apps may look at messages is asked of it, where no order is known yet."""
+_WITHOUT_CODE: Final = "orders of which Commerce7 names no code"
 
 
 @dataclass(slots=True)
@@ -65,9 +66,9 @@ class OrdersCheck(CheckResult):
             lines.append("  orders want ways of shipping that stand in no row of orders.rates:")
             lines += [
                 f"      - {{carrier: {one['carrier'] or '?'}, code: {one['code']}, rate_carrier: ..., "
-                f"rate_code: ...}}   # {counted(one['orders'], 'order')}"
+                f"rate_code: ...}}   # {counted(one['orders'], 'orders')}"
                 if one["code"]
-                else f"      none fits {counted(one['orders'], 'order')} of which Commerce7 names no code: ship by hand"
+                else f"      none fits {counted(one['orders'], _WITHOUT_CODE)}: ship by hand"
                 for one in self.rates
             ]
         return lines

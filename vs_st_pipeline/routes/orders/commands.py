@@ -1,4 +1,7 @@
-"""Says what this route can be asked, and in which words: plan, why, history, retry, and its own (orders.md 8)."""
+"""Says what this route can be asked, and in which words: plan, why, history, retry, and its own (orders.md 8).
+
+It is long because all that it says to people stands in one place.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from datetime import UTC, datetime, time
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadArguments
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.pipeline.own_commands import JobField, Option, OtherName, OwnCommand, OwnJob, Told
 from vs_st_pipeline.pipeline.route import DryRun, Question, Retry
 from vs_st_pipeline.platform.run import Run
@@ -189,7 +193,7 @@ COMMANDS: Final = (
         "Cancel an order at Vinoshipper that is not on its way yet.",
         lambda run, typed: acting.void(run, typed["order"], typed["reason"]),
         (_ORDER,),
-        (Option("--reason", "Why, as Vinoshipper is told.", "TEXT", required=True),),
+        (Option("--reason", "Why: Vinoshipper is told, and `show` says it.", "TEXT", required=True),),
         acts=True,
         asks=_ask_to_void,
         more=f"{_IS} It is voided only when Vinoshipper shows it.",
@@ -267,12 +271,12 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
                    and w.call in ('create', 'update'))"""
         )
         voids = db.value("select count(*) from synced.order_writes where outcome is null and call = 'cancel'")
-    found = []
-    if sending:
-        found.append(f"{sending} orders are being sent, and whether Vinoshipper has them is not known")
-    if voids:
-        found.append(f"{voids} orders are being voided, and whether Vinoshipper did it is not known")
-    return found
+    done = ((sending, "sent", "has that"), (voids, "voided", "did that"))
+    return [
+        f"{counted(count, 'orders')} being {what}, and whether Vinoshipper {did} is not known"
+        for count, what, did in done
+        if count
+    ]
 
 
 def outcome(run: Run, run_id: str) -> list[str]:

@@ -52,12 +52,12 @@ def next_due_at(session: OrdersSession, db: Db) -> datetime:
         db.value("select min(next_read_at) from synced.orders where next_read_at is not null"),
         db.value("select min(next_at) from synced.fulfilments where outcome = 'refused'"),
         db.value("select min(next_at) from synced.order_messages where next_at is not null"),
-        *([now] if _is_busy(session, db) else []),
+        *([now] if _is_busy(db) else []),
     ]
     return min([now + EVERY, *(max(at, now + SOON) for at in times if at is not None)])
 
 
-def _is_busy(session: OrdersSession, db: Db) -> bool:
+def _is_busy(db: Db) -> bool:
     """Say whether something is looked at in every sync until it is done."""
     if outbox.open_writes(db, _IN_DOUBT) or hinting.waits(db):
         return True

@@ -13,7 +13,7 @@ from typing import Final
 from vs_st_pipeline.connectors.commerce7.names import TITLE
 from vs_st_pipeline.connectors.commerce7.streams import STORED, STORED_CUSTOMER
 from vs_st_pipeline.connectors.vinoshipper.names import TITLE as SHIPPER_TITLE
-from vs_st_pipeline.domain.emails import email_key, is_usable
+from vs_st_pipeline.domain.emails import is_usable, spellings
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.erasure import OwnTraces
 from vs_st_pipeline.pipeline.route import Forget, Person
@@ -29,17 +29,12 @@ from vs_st_pipeline.routes.orders.states import State, ThereCode
 def _names_of(person: Person) -> Identifiers | None:
     """Return what names the person here; None where it is no e-mail, no phone, and no customer of the shop."""
     if person.email is not None:
-        return Identifiers(emails=_spellings(person.email)) if is_usable(person.email) else None
+        return Identifiers(emails=spellings(person.email)) if is_usable(person.email) else None
     if person.phone is not None:
         return Identifiers(phones={name}) if (name := phone_name(person.phone)) else None
     if person.customer is not None and finding.is_id(person.customer):
         return Identifiers(records={STORED_CUSTOMER: {person.customer.lower()}})
     return None
-
-
-def _spellings(address: str) -> set[str]:
-    key = email_key(address)
-    return {key, key.casefold(), address.strip().casefold()}
 
 
 # --- what goes --------------------------------------------------------------------------------------------------------
@@ -62,7 +57,7 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
     db.uncache(ledger.FACTS)
     rows = db.rows(
         "select order_id from staged.shop_orders where not erased union select order_id from synced.orders where "
-        "problems <> '[]'"
+        "problems <> '[]' union select order_id from synced.void_reasons"
     )
     ids = sorted(row[0] for row in rows if forgotten.knows(STORED, row[0]))
     if not ids:
@@ -80,6 +75,7 @@ def _erase(db: Db, forgotten: Suppressed) -> int:
             "update staged.shipments set problems = '[]', zip5 = null",
             "update synced.orders set problems = '[]'",
             "update synced.order_notes set says = ''",
+            "delete from synced.void_reasons",
             "delete from planned.vinoshipper_orders",
             "delete from planned.commerce7_orders",
         ):
@@ -94,11 +90,6 @@ def begin(run: Run) -> None:
     """Bring the hashes of forgotten orders in step, and finish an erasure; call it before anything is read."""
     erasure.begin(run, SYSTEMS, OWN)
     _give_up_unsent(run)
-
-
-def finish(run: Run) -> None:
-    """Remove what was erased from the disk, where an erasure has not come to its end."""
-    erasure.finish(run, OWN)
 
 
 def _give_up_unsent(run: Run) -> None:

@@ -655,17 +655,6 @@ def end_waiting(session: OrdersSession) -> None:
         )
 
 
-def body_of(session: OrdersSession, order_id: str) -> dict[str, Any] | None:
-    """Return the body of an order as it would be sent by what is held; None: it may not be sent."""
-    work = _Judging(session, session.judged)
-    with session.run.open() as db:
-        for case in work.load(db, [order_id]):
-            work.decide(case)
-            if case.verdict is not None and case.verdict.payload is not None:
-                return case.verdict.payload.body
-    return None
-
-
 def bodies(session: OrdersSession, db: Db) -> list[tuple[str, str, dict[str, Any]]]:
     """Return id, number and body of each order that may be sent, oldest paid first."""
     work = _Judging(session, session.judged)

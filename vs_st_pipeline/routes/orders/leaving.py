@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vs_st_pipeline.connectors import vinoshipper
 from vs_st_pipeline.connectors.vinoshipper.echoes import note_written
 from vs_st_pipeline.platform.failpoints import failpoint
-from vs_st_pipeline.routes.orders import evidence, ledger, outbox
+from vs_st_pipeline.routes.orders import evidence, ledger, outbox, void_reasons
 from vs_st_pipeline.routes.orders.knowing import DROPPED_KEYS, dropped_keys
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
@@ -45,6 +45,7 @@ def begin(
     sent: Mapping[str, Any] | None = None,
     sent_hash: str | None = None,
     notes: Mapping[str, Any] | None = None,
+    reason: str | None = None,
     prefix: str | None = None,
     **changed: Any,
 ) -> tuple[OrderRow, Write]:
@@ -53,6 +54,7 @@ def begin(
     Args:
         sent: what is kept of the body. sent_hash: of the read that it was made from.
         notes: what is noted of the order with it. prefix: under which orders are sent now (9).
+        reason: why it is to be voided, as a person typed it.
         changed: how the order's row changes.
 
     Raises:
@@ -69,6 +71,8 @@ def begin(
         row = ledger.move(db, run, row, "sending", f"{call} {number}", who=who, **changed)
         for word, says in (notes or {}).items():
             ledger.note(db, run, row.order_id, word, says)
+        if reason is not None:
+            void_reasons.keep(db, run, row.order_id, reason, who=who)
         if prefix is not None and ledger.fact(db, PREFIX) != prefix:
             ledger.keep_fact(db, run, PREFIX, prefix)
     evidence.append(run, write)

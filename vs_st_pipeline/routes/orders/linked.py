@@ -61,12 +61,11 @@ def taken_back(order: ShopOrder, linked: Iterable[ShopOrder]) -> TakenBack:
             quantity = whole(line.quantity)
             if quantity is None or (quantity > 0 and not _takes(refund)):  # takes back, but nobody can say how much
                 doubtful = doubtful or line.sku in wanted
-            elif quantity < 0:
-                back[line.sku] -= quantity
+            else:
+                back[line.sku] += max(-quantity, 0)
     total = cents(order.total) or 0
-    wholly = bool(refunds) and (
-        (bool(wanted) and all(back[sku] >= quantity for sku, quantity in wanted.items())) or 0 < total <= money
-    )
+    all_goods = bool(wanted) and all(back[sku] >= quantity for sku, quantity in wanted.items())
+    wholly = all_goods or 0 < total <= money
     partly = bool(exchanges) or doubtful or any(back[sku] > 0 for sku in wanted)
     return TakenBack(wholly, partly and not wholly)
 

@@ -173,12 +173,12 @@ def _all_news(session: OrdersSession, db: Db, only: Collection[str] | None) -> I
     rows = [row for row in rows if only is None or row.order_id in only]
     noted, told = ledger.notes_of(db, [row.order_id for row in rows]), _told(db)
     for row in rows:
-        found = news_of(session, db, row, noted.get(row.order_id, {}), told.get(row.order_id))
+        found = news_of(db, row, noted.get(row.order_id, {}), told.get(row.order_id))
         if found is not None:
             yield found
 
 
-def news_of(session: OrdersSession, db: Db, row: OrderRow, noted: Mapping[str, str], told: _Told | None) -> News | None:
+def news_of(db: Db, row: OrderRow, noted: Mapping[str, str], told: _Told | None) -> News | None:
     """Return what there is to tell of an order, None: nothing."""
     if not app_messages.words(row):
         return None
@@ -345,7 +345,7 @@ class _Desk:
         with self.run.open() as db:
             noted = ledger.notes_of(db, [row.order_id]).get(row.order_id, {})
             row = ledger.find(db, [row.order_id])[row.order_id]
-            found = news_of(self.session, db, row, noted, _told(db, row.order_id).get(row.order_id))
+            found = news_of(db, row, noted, _told(db, row.order_id).get(row.order_id))
         return True if found is None else self._tell(found)
 
     def _asks_first(self, news: News) -> bool:

@@ -170,16 +170,6 @@ def _place(write: Write) -> tuple[int, datetime, str]:
     return write.seq, write.at, write.send_id
 
 
-def count_open(db: Db) -> int:
-    """Count creates, updates, cancels and fulfilments that are not settled (section 8, `unknown`)."""
-    return int(
-        db.value(
-            "select count(*) from synced.order_writes where outcome is null and call in (?, ?, ?, ?)",
-            [CREATE, UPDATE, CANCEL, FULFIL],
-        )
-    )
-
-
 def number_of(db: Db, order_id: str) -> str | None:
     """Return the number under which an order was tried first (5.1): it is never another one for this order."""
     found = db.value(

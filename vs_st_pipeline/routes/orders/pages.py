@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.pipeline.pages import ROWS, Page, Table, View
+from vs_st_pipeline.pipeline.pages import ROW_COUNT, ROWS, InShort, Page, Short, Table, View, count_of, rows_there
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.orders.assets import PLAN_BACK, PRODUCTS_THERE, PUSH_BACK, SHIPMENTS
@@ -15,26 +16,20 @@ from vs_st_pipeline.routes.orders.stage_names import PLAN, PRODUCTS, PUSH, SENT_
 from vs_st_pipeline.routes.orders.states import ALERTED_NOTES
 from vs_st_pipeline.routes.orders.told import decoded
 
-Short = tuple[str, dict[str, Any]]
-
 _ALERTED: Final = f"({', '.join(repr(word) for word in ALERTED_NOTES)})"
 _AT: Final = "strftime({}, '%Y-%m-%d %H:%M')"
 
 
-def _read(word: str, what: str) -> Any:
+def _read(word: str, what: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
         count = report.seen.get(word, 0)
-        return f"{count} {what} read", {f"{what} read": count}
+        return f"{counted(count, what)} read", {f"{what} read": count}
 
     return in_short
 
 
 def _skus(report: Report, shown: Mapping[str, Any]) -> Short:
     return f"{shown.get('SKUs')} SKUs known; the tab Checks says which do not match", {}
-
-
-def _rows(report: Report, shown: Mapping[str, Any]) -> Short:
-    return f"{shown.get('dagster/row_count')} rows", {}
 
 
 def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -51,12 +46,13 @@ def _planned(report: Report, shown: Mapping[str, Any]) -> Short:
     numbers |= {"not sent, why, what to do": Table(held)} if held else {}
     numbers |= {"worth knowing": Table(noted)} if noted else {}
     otherwise = sum(count for count in report.held.values())
-    return f"{report.planned.get('send', 0)} orders to send; {otherwise} are not sent, see why below", numbers
+    return f"{counted(report.planned.get('send', 0), 'orders')} to send; {otherwise} not sent, see why below", numbers
 
 
 def _back(report: Report, shown: Mapping[str, Any]) -> Short:
     planned = report.planned
-    return f"{planned.get('fulfil', 0)} orders to fulfill, {planned.get('messages', 0)} messages to leave on orders", {}
+    orders, messages = counted(planned.get("fulfil", 0), "orders"), counted(planned.get("messages", 0), "messages")
+    return f"{orders} to fulfill, {messages} to leave on orders", {}
 
 
 def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
@@ -70,9 +66,8 @@ def _synced(report: Report, shown: Mapping[str, Any]) -> Short:
 def _synced_back(report: Report, shown: Mapping[str, Any]) -> Short:
     done: Mapping[str, int] = report.as_json()["synced"]
     numbers = {"orders fulfilled": done.get("fulfilled", 0), "messages": done.get("messages", 0)}
-    return _ended(
-        report, f"{numbers['orders fulfilled']} fulfilled, {numbers['messages']} messages left on orders"
-    ), numbers
+    fulfilled, messages = counted(numbers["orders fulfilled"], "orders"), counted(numbers["messages"], "messages")
+    return _ended(report, f"{fulfilled} fulfilled, {messages} left on orders"), numbers
 
 
 def _ended(report: Report, told: str) -> str:
@@ -158,40 +153,36 @@ def _by_stage(run: Run) -> Frame:
     return read_table(run, sql, [ROWS])
 
 
-def _count(table: str, where: str = "") -> str:
-    return f"select count(*) from {table} {where}".rstrip()
-
-
 _LISTED: Final = "where code is distinct from 'before_start'"
 
 PAGES: Final = {
     SHOP_ORDERS: Page(
         {
-            "orders known": _count("raw.commerce7_orders"),
-            "numbers never shown": _count("raw.commerce7_gaps", "where looked_at is not null and not found"),
+            "orders known": count_of("raw.commerce7_orders"),
+            "numbers never shown": count_of("raw.commerce7_gaps", "where looked_at is not null and not found"),
         },
         in_short=_read("orders", "orders"),
     ),
-    PRODUCTS: Page({"SKUs": _count("raw.commerce7_products")}, in_short=_skus),
-    PRODUCTS_THERE: Page({"SKUs": _count("raw.vinoshipper_products")}, in_short=_skus),
+    PRODUCTS: Page({"SKUs": count_of("raw.commerce7_products")}, in_short=_skus),
+    PRODUCTS_THERE: Page({"SKUs": count_of("raw.vinoshipper_products")}, in_short=_skus),
     SENT_ORDERS: Page(
-        {"orders known there": _count("raw.vinoshipper_sent_orders")},
+        {"orders known there": count_of("raw.vinoshipper_sent_orders")},
         in_short=_read("vinoshipper_orders", "orders there"),
     ),
-    SHIPMENTS: Page({"dagster/row_count": _count("staged.shipments")}, in_short=_rows),
-    STAGED: Page({"dagster/row_count": _count("staged.shop_orders")}, in_short=_rows),
+    SHIPMENTS: Page({ROW_COUNT: count_of("staged.shipments")}, in_short=rows_there),
+    STAGED: Page({ROW_COUNT: count_of("staged.shop_orders")}, in_short=rows_there),
     PLAN: Page(
-        {"orders in this plan": _count("planned.vinoshipper_orders")},
+        {"orders in this plan": count_of("planned.vinoshipper_orders")},
         views=(View("what would be sent", "planned.vinoshipper_orders", _to_send),),
         in_short=_planned,
     ),
-    PLAN_BACK: Page({"orders in this plan": _count("planned.commerce7_orders")}, in_short=_back),
+    PLAN_BACK: Page({"orders in this plan": count_of("planned.commerce7_orders")}, in_short=_back),
     PUSH: Page(
         {
-            "orders known": _count("synced.orders", _LISTED),
-            "orders sent": _count("synced.orders", "where state = 'sent'"),
-            "orders failed": _count("synced.orders", "where state = 'failed'"),
-            "writes unknown": _count("synced.order_writes", "where outcome is null and call <> 'message'"),
+            "orders known": count_of("synced.orders", _LISTED),
+            "orders sent": count_of("synced.orders", "where state = 'sent'"),
+            "orders failed": count_of("synced.orders", "where state = 'failed'"),
+            "writes unknown": count_of("synced.order_writes", "where outcome is null and call <> 'message'"),
         },
         views=(
             View("failed, newest first", "synced.orders where state = 'failed'", _failed),
@@ -205,9 +196,9 @@ PAGES: Final = {
     ),
     PUSH_BACK: Page(
         {
-            "fulfilled by us": _count("synced.fulfilments", "where outcome = 'done'"),
-            "customers mailed": _count("synced.fulfilments", "where mailed"),
-            "fulfillments refused": _count("synced.fulfilments", "where outcome = 'refused'"),
+            "fulfilled by us": count_of("synced.fulfilments", "where outcome = 'done'"),
+            "customers mailed": count_of("synced.fulfilments", "where mailed"),
+            "fulfillments refused": count_of("synced.fulfilments", "where outcome = 'refused'"),
         },
         views=(
             View("what was told last", "synced.order_activity where kind in ('message', 'fulfilment')", _newest_back),

@@ -28,7 +28,6 @@ MAY_BE_DROPPED: Final = frozenset(
     {"businessName", "sourceUrl", "metaFields", "fees", "disableCustomerNotifications", "paid", "isPaid"}
 )
 """Keys that no page spells; where one is refused, the merchant's orders go without it from then on."""
-NOTES: Final = ("no_birth_date", "no_phone", "ship_date_past", "tax_short")
 
 
 class Unsendable(Exception):
@@ -143,13 +142,6 @@ def build(order: ShopOrder, known: Known) -> Payload:
     if "fees" not in body:
         money["fees"] = 0
     return Payload(body["orderNumber"], body, _sent(body, goods, money), notes)
-
-
-def may_drop(key: str, settings: OrdersSettings, dropped: Collection[str]) -> bool:
-    """Say whether orders may go without this key from now on: never without the last one that says they are paid."""
-    if key not in MAY_BE_DROPPED or key in dropped:
-        return False
-    return key not in PAID_KEYS["both"] or any(one not in dropped for one in PAID_KEYS[settings.paid_key] if one != key)
 
 
 def _paid_keys(settings: OrdersSettings, dropped: Collection[str]) -> tuple[str, ...]:

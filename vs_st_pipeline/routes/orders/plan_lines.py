@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
-from vs_st_pipeline.routes.orders.show import counted
 
 Record = dict[str, Any]
 
@@ -18,17 +18,17 @@ def lines(report: Report, rows: Record, name: str) -> list[str]:
 
 
 def _lines(rows: Mapping[str, Any]) -> Iterator[str]:
-    yield f"  {counted(len(rows['orders']), 'order')} to send"
+    yield f"  {counted(len(rows['orders']), 'orders')} to send"
     for one in rows["orders"]:
         yield f"    {one['order_number']}  {one['action']}  {one['body'].get('orderNumber', '')}"
         yield from (f"        {line}" for line in _body(one["body"]))
-    yield f"  {counted(len(rows['fulfilments']), 'order')} to fulfill"
+    yield f"  {counted(len(rows['fulfilments']), 'orders')} to fulfill"
     for one in rows["fulfilments"]:
         yield f"    {one['order_number']}  {_short(one, 'order_id', 'order_number')}"
-    yield f"  {counted(len(rows['messages']), 'message')}"
+    yield f"  {counted(len(rows['messages']), 'messages')}"
     for one in rows["messages"]:
         yield f"    {one['order_number']}  {_short(one, 'order_id', 'order_number')}"
-    yield f"  {counted(len(rows['held']), 'order')} not to be sent"
+    yield f"  {counted(len(rows['held']), 'orders')} not to be sent"
     for one in rows["held"]:
         yield f"    {one['order_number']}  {one['state']}  {one['code']}: {one['says']}"
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.orders import show, told
 
 Record = dict[str, Any]
 
@@ -96,10 +97,10 @@ def is_known(db: Db, system: str) -> bool:
 
 
 def lines(run: Run, answer: Record) -> list[str]:
-    """Say it for people: what to look at first."""
+    """Say it for people: what to look at first; times are in the merchant's zone."""
     rows = answer["products"]
     at = read_at(run)
-    when = ", ".join(f"{name} {moment:%Y-%m-%d %H:%M} UTC" for name, moment in at.items())
+    when = ", ".join(f"{name} {show.at(told.time_of(moment), run.merchant.time_zone)}" for name, moment in at.items())
     said = [f"{run.merchant.name}: {len(rows)} SKUs; read {when or 'never: the next sync reads both catalogues'}"]
     counts = Counter(row["found"] for row in rows)
     said += [f"  {counts[word]:5} {means}" for word, means in SAYS.items() if counts[word]]

@@ -6,7 +6,7 @@ Data flow: both systems -> raw.commerce7_orders, raw.vinoshipper_products, raw.c
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import products, reading
@@ -14,6 +14,7 @@ from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.domain.order_desk import Catalogue
 from vs_st_pipeline.domain.shop_order import ShopOrder
 from vs_st_pipeline.domain.single_reads import SingleReads
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import hinting, ledger, linked
@@ -161,7 +162,7 @@ def _store(run: Run, db: Db, found: Catalogue) -> bool:
 
 def _keep(run: Run, db: Db, system: str, count: int, way: str, *, believed: bool) -> None:
     """Note that a catalogue was asked for, and whether it is believed; one that is not leaves the last one standing."""
-    now, real = run.now(), real_now()
+    now, real = run.now(), utc_now_naive()
     before = db.row("select read_at, read_at_real, products, way from raw.catalogues where system = ?", [system])
     stands = (now, real, count, way) if believed else before or (None, None, count, way)
     db.execute(
@@ -176,9 +177,4 @@ def _is_due(session: OrdersSession, db: Db, system: str) -> bool:
     at = db.value("select tried_at_real from raw.catalogues where system = ?", [system])
     if at is None or session.run.full:
         return True
-    return not 0 <= (real_now() - at).total_seconds() < session.settings.refresh.products.total_seconds()
-
-
-def real_now() -> datetime:
-    """Return the machine's time, UTC without zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
+    return not 0 <= (utc_now_naive() - at).total_seconds() < session.settings.refresh.products.total_seconds()

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.routes.orders.systems import NAME, SHIPPER, SHOP
 
@@ -47,11 +48,13 @@ class OrdersReport(Report):
         tally: what became of orders in this run, by the words of `synced`.
         standing: orders that stand failed, over all runs; None where this run did not get that far.
         shadow: whether `orders.mode` keeps this run from writing.
+        not_sent: orders that a person wanted sent now and that were not: number, code and why, for people.
     """
 
     tally: Tally = field(default_factory=Tally)
     standing: int | None = None
     shadow: bool = False
+    not_sent: list[str] = field(default_factory=list)
 
     def add_up(self) -> None:
         """Work out the counts that all routes have from this route's own."""
@@ -80,11 +83,13 @@ class OrdersReport(Report):
         done = ", ".join(f"{tally[word]} {word.replace('_', ' ')}" for word in SYNCED if word != "messages")
         return [
             *(["  mode     shadow: nothing is written at Commerce7 or Vinoshipper"] if self.shadow else []),
-            f"  read     {self.seen.get('orders', 0)} orders of {SHOP.capitalize()}, "
+            f"  read     {counted(self.seen.get('orders', 0), 'orders')} of {SHOP.capitalize()}, "
             f"{self.seen.get('vinoshipper_orders', 0)} of {SHIPPER.capitalize()}",
-            f"  planned  {planned['send']} to send, {planned['fulfil']} to fulfill, {planned['messages']} messages",
-            f"  synced   {done}, {tally['messages']} messages",
+            f"  planned  {planned['send']} to send, {planned['fulfil']} to fulfill, "
+            f"{counted(planned['messages'], 'messages')}",
+            f"  synced   {done}, {counted(tally['messages'], 'messages')}",
             *([f"  open     {self.standing} failed"] if self.standing else []),
+            *(f"  not sent {one}" for one in self.not_sent),
             *self.reason_lines(),
         ]
 

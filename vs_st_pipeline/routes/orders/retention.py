@@ -47,6 +47,10 @@ def prune(run: Run) -> int:
                        where vs_number is not null and list_contains($done::varchar[], order_id))""",
                 {"reduced": REDUCED, "before": run.now() - keep, "done": sorted(done)},
             )
+            db.execute(
+                'delete from synced.void_reasons where "at" < $before and list_contains($done::varchar[], order_id)',
+                {"before": run.now() - keep, "done": sorted(done)},
+            )
             set_state(db, STATE, True, run.now())
     return len(found)
 

@@ -6,11 +6,12 @@ Nothing is forced: each order is judged, and read at Vinoshipper, as `vs-st orde
 from __future__ import annotations
 
 from vs_st_pipeline.domain.errors import BadArguments, BadSettings
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import OK, PARTIAL, Report
 from vs_st_pipeline.pipeline.once.schedule import write_next_due
 from vs_st_pipeline.pipeline.route import Again
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.orders import finding, ledger, sending, show, stages
+from vs_st_pipeline.routes.orders import acting, due, finding, ledger, sending, show, stages
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.sentences import CODES
 from vs_st_pipeline.routes.orders.session import open_session
@@ -22,7 +23,7 @@ from vs_st_pipeline.routes.orders.told import why_of
 def find(run: Run, again: Again) -> list[str]:
     """Return what would be sent, a line for each order. Raises BadArguments: a word names no order, a code is none."""
     rows = _rows(run, again)
-    count = f"{show.counted(len(rows), 'order')} {'is' if len(rows) == 1 else 'are'}"
+    count = f"{counted(len(rows), 'orders')} {'is' if len(rows) == 1 else 'are'}"
     lines = [f"{run.merchant.id}: {count} judged and sent now"]
     for row in rows:
         lines.append(
@@ -32,11 +33,14 @@ def find(run: Run, again: Again) -> list[str]:
 
 
 def retry(run: Run, again: Again) -> Report | None:
-    """Send these orders; returns the report of that, None where there are none. Never raises but BadArguments."""
+    """Send these orders; returns the report of that, None where there are none. Never raises but BadArguments.
+
+    Its `synced` counts what became so now, as everywhere; what was failed and is still, it counts as noted and open,
+    and names with the reason.
+    """
     rows = _rows(run, again)
     if not rows:
         return None
-    left = 0
     with open_session(run, (PUSH,)) as session, run.sync_lock():
         if not session.writes:
             raise BadSettings("orders.mode is `shadow`, so nothing is sent")
@@ -45,11 +49,14 @@ def retry(run: Run, again: Again) -> Report | None:
         try:
             for row in rows:
                 ended = sending.send(session, row.order_id, who=run.who)
-                left += not ended.done
+                if not ended.done:
+                    session.told.not_sent.append(f"{row.order_number}: {acting.why_not(ended)}")
         finally:
             write_next_due(run, run.now())
+            with run.open() as db:
+                due.count(session, db)
             session.told.add_up()
-    if left and session.report.status == OK:
+    if session.told.not_sent and session.report.status == OK:
         session.report.status = PARTIAL
     return session.report
 

@@ -33,6 +33,7 @@ CARRIED: Final = {
     "synced.orders": "true",
     "synced.order_notes": "true",
     "synced.order_activity": "true",
+    "synced.void_reasons": "true",
     "synced.order_writes": "true",
     "synced.fulfilments": "true",
     "synced.order_messages": "true",

@@ -22,7 +22,7 @@ from vs_st_pipeline.routes.orders.states import State, ThereCode, Waits
 from vs_st_pipeline.routes.orders.texts import clean, plain, word
 from vs_st_pipeline.routes.orders.us import is_us, state_code
 
-__all__ = ["CODES", "LOOK_FIRST", "PASSABLE", "RULES", "Known", "Rule", "Verdict", "judge", "sentence"]
+__all__ = ["CODES", "PASSABLE", "RULES", "Known", "Rule", "Verdict", "judge", "sentence"]
 
 Fits = Callable[[ShopOrder, Known], Says | None]
 
@@ -204,7 +204,6 @@ RULES: Final = (
 )
 CODES: Final = tuple(dict.fromkeys(rule.code for rule in RULES))
 PASSABLE: Final = frozenset(rule.code for rule in RULES if rule.passable)
-LOOK_FIRST: Final = frozenset(rule.code for rule in RULES if rule.look_first)
 NEVER_LOOKED_FOR: Final = frozenset({"before_start", "dont_send", "exchange", "refund"})
 """Codes that are recorded without a look at the shipper even in the first sync of a new or lost ledger (ruling 4)."""
 

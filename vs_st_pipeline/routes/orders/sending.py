@@ -49,7 +49,7 @@ from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys, known_
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.outbox import Outcome, Write
-from vs_st_pipeline.routes.orders.payload import Payload
+from vs_st_pipeline.routes.orders.payload import MAY_BE_DROPPED, Payload
 from vs_st_pipeline.routes.orders.rules import Verdict
 from vs_st_pipeline.routes.orders.standing import Heard, Shows
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, STAGE_OF, State, ThereCode, Waits
@@ -59,12 +59,9 @@ from vs_st_pipeline.routes.orders.voiding import void
 if TYPE_CHECKING:
     from vs_st_pipeline.routes.orders.session import OrdersSession
 
-__all__ = ["Ended", "each", "look", "send", "send_all", "void"]
+__all__ = ["Ended", "each", "look", "send", "void"]
 
-PAID_KEYS: Final = ("paid", "isPaid", "Paid")
-DROPPABLE: Final = frozenset(
-    {"businessName", "sourceUrl", "metaFields", "fees", "disableCustomerNotifications", "paid", "isPaid"}
-)
+_PAID_KEYS: Final = ("paid", "isPaid", "Paid")
 FRESH_SHOP: Final = 120.0  # seconds; 3: how old this sync's read of the shop may be
 FRESH_HINTED: Final = 30.0  # rulings, orders 2
 LOOKED_WITHIN: Final = 20.0  # seconds; a read there that is older is made anew, so that the write has time to leave
@@ -115,16 +112,6 @@ def each(
             asked.went_well()
         else:
             asked.went_wrong(order_id, ended.error)
-
-
-def send_all(session: OrdersSession, order_ids: Iterable[str]) -> list[Ended]:
-    """Send orders as `each` does, up to where a hinted one is not to wait any longer (routes.md R63)."""
-    found = []
-    for ended in each(session, order_ids):
-        found.append(ended)
-        if session.run.gives_way():
-            break
-    return found
 
 
 class _Sending:
@@ -178,7 +165,7 @@ class _Sending:
         except PipelineError as error:
             return self._could_not_read(error)
         if verdict.state is not State.SENDING or verdict.payload is None:
-            return self._not_to_be_sent(row, known, verdict)
+            return self._not_to_be_sent(row, verdict)
         number = known.number_of(order)
         try:
             held = self.session.desk.look(number, within=LOOKED_WITHIN)
@@ -256,7 +243,7 @@ class _Sending:
         self.content = content.content_hash(order, known.linked)
         return row, known, rules.judge(order, known)
 
-    def _not_to_be_sent(self, row: OrderRow, known: Known, verdict: Verdict) -> Ended:
+    def _not_to_be_sent(self, row: OrderRow, verdict: Verdict) -> Ended:
         """Record what the rules say on this very read (4.1); what VS may hold of it is looked at first (`+`)."""
         if verdict.look_first and not row.looked_there:
             try:
@@ -451,8 +438,8 @@ class _Sending:
         """Return the keys that are left out from now on; never the last one that says that it is paid (5.1)."""
         with self.run.open() as db:
             dropped = dropped_keys(db)
-        keys = frozenset(answer.unknown_keys) & DROPPABLE - dropped
-        paid = [key for key in PAID_KEYS if key in body]
+        keys = frozenset(answer.unknown_keys) & MAY_BE_DROPPED - dropped
+        paid = [key for key in _PAID_KEYS if key in body]
         if paid and keys >= set(paid):
             keys -= {paid[0]} if len(paid) > 1 else set(paid)
         return keys

@@ -234,10 +234,6 @@ class OrdersSession(Session):
             else:
                 self.trouble = self.trouble or error
 
-    def is_about(self, order_id: str) -> bool:
-        """Say whether this run is about an order."""
-        return self.only is None or order_id in self.only
-
     def read_at(self, order_id: str, within: float) -> bool:
         """Say whether this run has read an order at the shop at most so many seconds ago."""
         at = self.reads.get(order_id)

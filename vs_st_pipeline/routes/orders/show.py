@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.domain.errors import BadArguments
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import finding, ledger, told
+from vs_st_pipeline.routes.orders import finding, ledger, told, void_reasons
 from vs_st_pipeline.routes.orders.sentences import note_sentence, sentence
 from vs_st_pipeline.routes.orders.settings import OrdersSettings
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, DONT_SEND_MESSAGE, Stage, State
@@ -64,9 +65,15 @@ def find(run: Run, word: str) -> str:
 
 
 class Shown(dict[str, Any]):
-    """An order as `show --json` has it. says: what its code (`""`) and its notes name, for the page alone."""
+    """An order as `show --json` has it.
+
+    Attributes:
+        says: what its code (`""`) and its notes name, for the page alone.
+        reason: why a person wanted it voided, for the page alone; `""`: nobody did, or it was erased.
+    """
 
     says: Mapping[str, str] = {}
+    reason: str = ""
 
 
 def show(run: Run, word: str) -> Shown:
@@ -83,15 +90,17 @@ def in_full(db: Db, order_id: str) -> Shown:
     assert found is not None
     shown = Shown(found)
     shown.says = {**ledger.notes_of(db, [order_id]).get(order_id, {}), "": (row.says or "") if row else ""}
+    shown.reason = void_reasons.find(db, order_id)
     return shown
 
 
 def page(merchant: Merchant, order: Record) -> list[str]:
     """Return the page of an order, in the merchant's time zone."""
-    return [*_page(merchant, order, order.says if isinstance(order, Shown) else {})]
+    shown = order if isinstance(order, Shown) else Shown(order)
+    return [*_page(merchant, shown, shown.says)]
 
 
-def _page(merchant: Merchant, order: Mapping[str, Any], says: Mapping[str, str]) -> Iterator[str]:
+def _page(merchant: Merchant, order: Shown, says: Mapping[str, str]) -> Iterator[str]:
     zone = merchant.time_zone
     there = f", {order['vs_number']} at Vinoshipper" if order["vs_number"] else ""
     yield f"Order {order['order_number']} of {merchant.name}{there}"
@@ -103,6 +112,8 @@ def _page(merchant: Merchant, order: Mapping[str, Any], says: Mapping[str, str])
     yield _line("compliance", _COMPLIANCE.get(order["compliance"], order["compliance"]))
     if order["stage"]:
         yield _line("parcel", f"{order['stage']}: {_STAGES[Stage(order['stage'])]}")
+    if order.reason:
+        yield _line("void because", order.reason)
     yield from _fulfilment(order["fulfilment"], zone)
     yield _line("Commerce7 id", order["order_id"])
     yield from _problems(order["problems"])
@@ -256,15 +267,10 @@ def list_lines(merchant: Merchant, orders: Sequence[Mapping[str, Any]], fit: int
     """
     if not orders:
         return [f"{merchant.name}: {'no such order' if chosen else 'no order is held yet'}"]
-    said = f"{counted(fit, 'order')}, by when they were paid, newest first"
+    said = f"{counted(fit, 'orders')}, by when they were paid, newest first"
     if len(orders) < fit:
         said = f"the newest {len(orders)} of {fit} orders, by when they were paid; `--limit {fit}` lists all"
     return [f"{merchant.name}: {said}", *rows(merchant, orders)]
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: `1 order`, `2 orders`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def rows(merchant: Merchant, orders: Sequence[Mapping[str, Any]]) -> list[str]:

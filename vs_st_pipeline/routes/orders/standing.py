@@ -14,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem, RefusedWrite
-from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import adopting, ledger, outbox
 from vs_st_pipeline.routes.orders.ledger import OrderRow
@@ -259,7 +259,7 @@ class _Applying:
         self._keep(held)
         if self.row.vs_number is None:
             self.changes["vs_number"] = held.number
-        self._settle(held)
+        self._settle()
         self._settle_cancel()
         self._compliance(held)
         self._taxes(held)
@@ -275,7 +275,7 @@ class _Applying:
             "state": State.SENT, "code": None, "says": None, "sending_since": None, "next_read_at": None, "reads": 0,
             "failed_at": None, "sent_at": (held.purchased_at if adopted else None) or self.run.now(),
         }  # fmt: skip
-        self._take_sent(held, adopted)
+        self._take_sent(held)
         self._become("adopted" if adopted else "sent", f"sent: {_told(held)}")
         ledger.unnote(self.db, self.row.order_id, ("pending",))
         self._well(held)
@@ -422,7 +422,7 @@ class _Applying:
         self.changes |= {"state": State.FAILED, "code": str(code), "says": None, "sending_since": None}
         self._say("answered" if self.heard else "settled", text)
 
-    def _settle(self, held: HeldOrder) -> None:
+    def _settle(self) -> None:
         """Close the write that this read, or this answer, tells of; begin to count reads without it anew."""
         if self.heard is not None:
             heard = self.heard
@@ -496,7 +496,7 @@ class _Applying:
         elif held.order_status is not None:
             ledger.unnote(self.db, self.row.order_id, ("unpaid_there",))
 
-    def _take_sent(self, held: HeldOrder, adopted: bool) -> None:
+    def _take_sent(self, held: HeldOrder) -> None:
         """Keep what was sent: as it was written, or, of an order that was found there, as it is shown (rulings 11)."""
         written = self.heard.write if self.heard else self.write or outbox.latest(self.db, self.row.order_id)
         if written is not None and written.sent is not None:
@@ -597,12 +597,6 @@ def take_number(session: OrdersSession, db: Db, row: OrderRow, *, was_failed: bo
     return ledger.move(db, session.run, row, "settled", text, **(changes | changed))
 
 
-def kept_back(run: Run, row: OrderRow) -> dict[str, Any]:
-    """Return how the row of an order changes that a person keeps back, besides its state: when it is read (4.2)."""
-    now = run.now()
-    return {"failed_at": now, "reads": 0, "next_read_at": now + FIRST_READ if row.vs_number is not None else None}
-
-
 # --- when it is read next -----------------------------------------------------------------------------------------
 
 
@@ -657,7 +651,7 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
     raw = {
         "vs_number": held.number, "body": None if erased else held.body or None,
         "body_sha256": hashlib.sha256(held.body.encode()).hexdigest() if held.body else None, "read_at": now,
-        "read_at_real": real_now(), "missing_since": None, "missing_reads": 0, "tries": 0, "next_try_at": None,
+        "read_at_real": utc_now_naive(), "missing_since": None, "missing_reads": 0, "tries": 0, "next_try_at": None,
     }  # fmt: skip
     put(db, "raw.vinoshipper_sent_orders", "vs_number", raw)
     shown: dict[str, Any] = {
@@ -671,11 +665,6 @@ def keep_read(db: Db, now: datetime, order_id: str, held: HeldOrder) -> None:
         "delivered_at": held.delivered_at, "canceled_at": held.canceled_at, "trace_id": held.trace_id, "read_at": now,
     }  # fmt: skip
     put(db, "staged.shipments", "vs_number", shown)
-
-
-def real_now() -> datetime:
-    """Return the time now by the machine's clock, UTC without zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _words(held: HeldOrder) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Lists states, codes and notes of an order: tables that read as those of the contract (orders.md 4.1, 4.2, 8).
 
-It is long because each code has its sentence here, for people at a winery's desk.
+What each code and note means, and what a person does about it, is said in `sentences`.
 """
 
 from __future__ import annotations
@@ -101,5 +101,4 @@ ALERTED_NOTES: Final = (
     *("revived_there", "accepted_there", "gone_at_commerce7", "tracking_changed", "key_refused"),
 )
 NOTES: Final = (*PLAIN_NOTES, *ALERTED_NOTES)
-OF_MERCHANT: Final = frozenset({"gap", "unreadable", "no_messages", "key_refused"})
-"""Notes that may be about no known order; they stand under the order id `""` (or the id, where there is one)."""
+"""Some may be about no known order, such as `gap` and `key_refused`: they stand under the order id `""`."""

@@ -13,7 +13,7 @@ own echo, and waits (routes.md R49). A number at the shipper that is none of our
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from vs_st_pipeline.domain.errors import PipelineError
@@ -21,13 +21,11 @@ from vs_st_pipeline.domain.hints import ORDER, WHOLE, Hint, Outcome
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline.hinted import MOST_RECORDS, HintDesk, Hinted
-from vs_st_pipeline.pipeline.status_file import was_synced
-from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import hinting, ledger, reads, stages, staging, sync
-from vs_st_pipeline.routes.orders.session import OrdersSession, open_session
-from vs_st_pipeline.routes.orders.stage_names import PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED, STAGES
+from vs_st_pipeline.routes.orders.session import OrdersSession
+from vs_st_pipeline.routes.orders.stage_names import PUSH, SENT_ORDERS, SHOP_ORDERS, STAGED
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
 
@@ -38,24 +36,12 @@ WANTS: Final = {
 
 
 def run_hinted(run: Run, desk: HintDesk) -> Report:
-    """Sync what is hinted at; never raises, what went wrong is in the report.
+    """Sync what is hinted at; never raises, what went wrong is in the report."""
 
-    Before the merchant's first good whole sync nothing is claimed: the hints wait for it.
-    """
-    if sync.is_off(run):
-        return sync.off(run)
-    run = replace(run, trigger="hint", inbox=run.inbox or desk.inbox)
-    with open_session(run, STAGES) as session, run.sync_lock():
-        session.urgency = Urgency.HINT
-        if was_synced(run):
-            stages.begin(session)
-            try:
-                _Targeted(session, desk).sync(desk.claim(run))
-            finally:
-                stages.end(session)
-                desk.finish(session.told)
-    session.told.add_up()
-    return session.told
+    def work(session: OrdersSession, _: None) -> None:
+        _Targeted(session, desk).sync(desk.claim(session.run))
+
+    return sync.RUN.run_hinted(run, desk, stages.begin, work, stages.end)
 
 
 @dataclass(slots=True)

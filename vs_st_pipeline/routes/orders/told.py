@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -162,8 +162,3 @@ def acted(row: OrderRow | None, number: str, *, done: bool, **changed: Any) -> R
         "code": None if row is None else row.code,
     }
     return {**told, **changed}
-
-
-def named(orders: Sequence[Record]) -> str:
-    """Return the numbers of orders, for a sentence."""
-    return ", ".join(str(one["order_number"]) for one in orders)

@@ -89,7 +89,14 @@ class _Voiding:
         self.tries += 1
         body = {"reason": self.reason, **({RESTORE: True} if restore else {})}
         row, write = leaving.begin(
-            self.session, row, outbox.CANCEL, number, body, who=self.who, notes={"void_unknown": ""}
+            self.session,
+            row,
+            outbox.CANCEL,
+            number,
+            body,
+            who=self.who,
+            notes={"void_unknown": ""},
+            reason=self.reason,
         )
         try:
             answer = self._cancel(number, restore, read_at)

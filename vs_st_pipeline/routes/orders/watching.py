@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError
 from vs_st_pipeline.domain.order_desk import HeldOrder, HeldRow
 from vs_st_pipeline.domain.single_reads import SingleReads, gap_after
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import RequestLogEntry
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import ledger, notes, outbox, standing
@@ -215,7 +216,7 @@ class _Watch:
         """Yield orders that are delivered, returned, voided or stuck, and were not read for `refresh.settled`."""
         run = self.session.run
         every = _refresh(self.session, "settled")
-        real = datetime.now(UTC).replace(tzinfo=None)
+        real = utc_now_naive()
         rows = db.rows(
             """select o.order_id, o.vs_number, r.read_at_real
                from synced.orders as o
@@ -259,7 +260,7 @@ class _Watch:
                 held = desk.read(task.number)
             except PipelineError as error:
                 reads.went_wrong(task.number, error, known=task.number in known)
-                self._note_unreadable(task, error)
+                self._note_unreadable(task)
             else:
                 reads.went_well()
                 self._take(task, held)
@@ -298,7 +299,7 @@ class _Watch:
         if task.row is not None and held is not None:
             _keep_digest(db, task.row)
 
-    def _note_unreadable(self, task: _Task, error: PipelineError) -> None:
+    def _note_unreadable(self, task: _Task) -> None:
         run = self.session.run
         with run.open() as db, db.transaction():
             tries = db.value("select tries from raw.vinoshipper_sent_orders where vs_number = ?", [task.number]) or 0
@@ -452,7 +453,7 @@ def _keep_rows(session: OrdersSession, rows: Sequence[HeldRow]) -> None:
             f"""update raw.vinoshipper_sent_orders as r set row_digest = b.digest, row_at_real = $real
                 from {batch} as b where r.vs_number = b.number
                   and (r.row_digest is distinct from b.digest or r.row_at_real < r.read_at_real)""",
-            {"real": datetime.now(UTC).replace(tzinfo=None)},
+            {"real": utc_now_naive()},
         )
 
 

@@ -87,6 +87,10 @@ class Control:
         """Make requests fail: path_regex, method, skip, count, seconds, status, retry_after, when."""
         self.set_switch("fault", {"kind": kind, **fields}, merchant)
 
+    def renew(self, keys: dict[str, str]) -> None:
+        """Give out new keys, {now: new}; those that were given out before are refused from now on, until a reset."""
+        self.call("POST", "renew", keys)
+
     def clear_faults(self, merchant: str | None = None) -> None:
         """Clear all faults (of the merchant, or those set for all)."""
         self.set_switch("fault", None, merchant)

@@ -37,7 +37,11 @@ def answer(server: StandIn, request: Request) -> Answer:
 
 
 def _routed(server: StandIn, request: Request) -> Any:
-    what, rest = request.parts[1], request.parts[2:]
+    what, *rest = request.parts[1:] or [""]
+    if not what:
+        raise Wrong(
+            "name what is asked, such as /__control__/switches; docs/development.md lists it for each stand-in", 404
+        )
     merchant_id = request.query.get("merchant")
     key = (request.method, what)
     if key == ("GET", "health"):
@@ -54,6 +58,9 @@ def _routed(server: StandIn, request: Request) -> Any:
         return _hooks(server, request)
     if key == ("POST", "reset"):
         server.reset()
+        return {}
+    if key == ("POST", "renew"):
+        server.renewed.renew(request.json_object())
         return {}
     if key == ("POST", "stop"):
         server.stop()

@@ -21,6 +21,7 @@ from vs_st_pipeline.sandbox.core import control
 from vs_st_pipeline.sandbox.core.asgi import Answer, BadJson, Record, Request, read_body, send_answer
 from vs_st_pipeline.sandbox.core.faults import OWN_WORDS, Fault, Faults, cloudflare_block, cut_connection
 from vs_st_pipeline.sandbox.core.lies import LYING_FAULTS, Kind, Liar, by_fault
+from vs_st_pipeline.sandbox.core.renewed import Renewed
 from vs_st_pipeline.sandbox.core.sender import Sender
 from vs_st_pipeline.sandbox.core.switches import Switches
 from vs_st_pipeline.sandbox.scenarios.fixtures import Merchant
@@ -99,6 +100,7 @@ class StandIn(ABC):
         self.hooks: list[Hook] = []
         self.clear_journal()
         self.liar = Liar(self.system)
+        self.renewed = Renewed()
         self.sender.close()
         self.sender = Sender(self)
         self.opened()
@@ -142,6 +144,7 @@ class StandIn(ABC):
         if request.path.startswith("/__control__/"):
             await send_answer(send, control.answer(self, request))
             return
+        self.renewed.read(request)
         merchant = self.caller(request)
         merchant_id = merchant.id if merchant else None
         entry = self._entered(request, merchant_id)

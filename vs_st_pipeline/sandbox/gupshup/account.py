@@ -1,13 +1,9 @@
-"""Keeps one account (app) at Gupshup: its templates and users, what it sent, who wrote to it, and what is to be told.
-
-It says as well what a world has to give: `AccountPart`.
-"""
+"""Keeps one account (app) at Gupshup: its templates and users, what it sent, who wrote to it, what is to be told."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,39 +18,6 @@ SESSION = timedelta(hours=24)
 """How long after somebody wrote a text may be sent that is no template."""
 TEMPLATE, TEXT = "template", "text"
 IN, OUT = "OPT_IN", "OPT_OUT"
-
-
-@dataclass(frozen=True)
-class AccountPart:
-    """What a world gives: `merchant.parts["gupshup"] = {"accounts": [part.record(), ...]}`.
-
-    An account that several merchants share stands with each of them and is taken once, by its id.
-
-    Attributes:
-        id: the control API's name of it: `client:MERCHANT`, or the slug of a house account.
-        number: E.164 with its plus.
-        templates: {id, data, ...}, with what else differs from `Template`; `buttons` are titles of quick replies.
-        users: {phone, status: OPT_IN | OPT_OUT}, as the users' list shows them.
-        consents: phones that may be written though no user says so: their orders' flags do, or an attestation.
-        orders: whose phone an order's number belongs to; a template that names it goes to nobody else.
-        per_second: messages a second that nobody may exceed; None: not judged.
-    """
-
-    id: str
-    app_name: str
-    app_id: str
-    api_key: str
-    number: str
-    templates: Sequence[Record] = ()
-    users: Sequence[Record] = ()
-    consents: Sequence[str] = ()
-    orders: Mapping[str, str] = field(default_factory=dict)
-    per_second: float | None = None
-
-    def record(self) -> Record:
-        """Return it as plain data."""
-        listed = {name: list(getattr(self, name)) for name in ("templates", "users", "consents")}
-        return {**self.__dict__, **listed, "orders": dict(self.orders)}
 
 
 def digits(phone: Any) -> str:
@@ -114,7 +77,17 @@ class Sent:
 
 
 class Account:
-    """One account."""
+    """One account, made from what a world gives: `merchant.parts["gupshup"] = {"accounts": [part, ...]}`.
+
+    An account that several merchants share stands with each of them and is taken once, by its id. A part has:
+        id: the control API's name of it: `client:MERCHANT`, or the slug of a house account.
+        app_name, app_id, api_key, number (E.164 with its plus).
+        templates: {id, data, ...}, with what else differs from `Template`; `buttons` are titles of quick replies.
+        users: {phone, status: OPT_IN | OPT_OUT}, as the users' list shows them.
+        consents: phones that may be written though no user says so: their orders' flags do, or an attestation.
+        orders: whose phone an order's number belongs to; a template that names it goes to nobody else.
+        per_second: messages a second that nobody may exceed; without it: not judged.
+    """
 
     def __init__(self, part: Record, clock: Clock) -> None:
         self.id, self.clock = str(part["id"]), clock

@@ -15,7 +15,6 @@ from vs_st_pipeline.sandbox.core.asgi import Record
 KAPASKRAFT, MITTI_HOME = "kapaskraft", "mitti-home"
 NAMES: Final = {KAPASKRAFT: "KapasKraft", MITTI_HOME: "Mitti Home"}
 HOUSE: Final = "eshopbox-house"
-HOUSE_MERCHANTS: Final = frozenset({MITTI_HOME})
 CONFIRMED: Final[Record] = {"by": "Asha Rao", "date": "2026-03-01"}
 
 _TEXTS: Final[dict[str, tuple[str, list[Any], list[str | None]]]] = {
@@ -46,8 +45,6 @@ _TEXTS: Final[dict[str, tuple[str, list[Any], list[str | None]]]] = {
 """By status: the body, what fills its placeholders, what its quick replies do."""
 TITLES: Final = {"reattempt": "Reattempt delivery", "cancel": "Cancel order"}
 STATUSES: Final = tuple(_TEXTS)
-ODD: Final = ("pending", "marketing", "image")
-"""Further templates of each account, none of which may be sent: not approved, of another category, with a picture."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from datetime import date
 from typing import NamedTuple
 
 VINOSHIPPER, COMMERCE7, SHOP = "vinoshipper", "commerce7", "shop"
-SOURCES = (VINOSHIPPER, COMMERCE7, SHOP)
 
 
 class Home(NamedTuple):

@@ -80,7 +80,7 @@ class Desk:
 
     @property
     def orders(self) -> dict[str, Record]:
-        """All orders of the winery, the desk's and others."""
+        """Return all orders of the winery, the desk's and others."""
         return self.merchant.orders
 
     def has(self, number: str) -> bool:

@@ -69,17 +69,17 @@ class Form(NamedTuple):
 
     @property
     def goods(self) -> Decimal:
-        """The sum of the lines."""
+        """Return the sum of the lines."""
         return sum((line.price * line.quantity for line in self.lines), Decimal(0))
 
     @property
     def total(self) -> Decimal:
-        """What the order costs."""
+        """Return what the order costs."""
         return self.goods + self.shipping + self.taxes + self.fees + self.tip - self.discount
 
     @property
     def items(self) -> dict[str, int]:
-        """The quantities, by SKU."""
+        """Return the quantities, by SKU."""
         found: dict[str, int] = {}
         for line in self.lines:
             found[line.product["sku"]] = found.get(line.product["sku"], 0) + line.quantity

@@ -128,7 +128,7 @@ def _bound(name: str, text: str | None, switches: Record, days: int) -> float | 
 def _sorted(shop: Shop, numbers: list[str], wanted: dict[str, str], switches: Record) -> list[str]:
     if switches["order_sort"] == "shuffled":
         shop.lists_shown += 1
-        return random.Random(shop.lists_shown).sample(numbers, len(numbers))  # noqa: S311
+        return random.Random(shop.lists_shown).sample(numbers, len(numbers))
     if switches["order_sort"] != "works":
         return numbers[::-1] if switches["order_sort"] == "oldest_first" else numbers
     field = wanted.get("sort[0].field", "ORDER_DATE")

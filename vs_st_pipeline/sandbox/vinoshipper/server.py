@@ -200,7 +200,7 @@ class Vinoshipper(StandIn):
             ids = ids[: total - max(1, total * 3 // 10)]
         if switches["customers_order"] == "shuffled":
             shop.lists_shown += 1
-            ids = random.Random(shop.lists_shown).sample(ids, len(ids))  # noqa: S311
+            ids = random.Random(shop.lists_shown).sample(ids, len(ids))
         if switches["customers_past_the_end"] == "last_page":
             index = min(index, max(0, len(ids) - 1) // size)
         items = [shop.item(id) for id in ids[index * size : (index + 1) * size]]

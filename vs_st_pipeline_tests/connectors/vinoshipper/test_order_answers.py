@@ -66,6 +66,49 @@ def test_o5_1_keys_that_a_refusal_calls_unknown(said: Any, expected: tuple[str, 
     assert unknown_keys(said if not isinstance(said, str) else {"error": said}, SENT) == expected
 
 
+@pytest.mark.parametrize("key", ["field", "property", "path", "propertyPath", "key"])
+def test_o5_1_o6_3_a_key_is_named_under_any_of_these(key: str) -> None:
+    """Also where nothing else of the answer is known, and where it is the answer's only error."""
+    named = {key: "fees", "code": "unknown_property"}
+    for said in (error(named), {"error": named}, named, [named]):
+        assert unknown_keys(said, SENT) == ("fees",), said
+    assert refusal(400, error({key: "orderNumber", "description": "in use"})) == Conflict(400, "t")
+
+
+@pytest.mark.parametrize("key", ["description", "message", "detail", "shortDescription", "reason", "title"])
+def test_o5_1_a_text_stands_under_any_of_these(key: str) -> None:
+    named = {key: "Unknown property: metaFields"}
+    for said in (error(named), {"error": named}, named, [named]):
+        assert unknown_keys(said, SENT) == ("metaFields",), said
+
+
+def test_o6_3_a_refusal_without_any_word_is_still_one() -> None:
+    answer = refusal(400, {})
+    assert answer == RefusedWrite(None, (), is_compliance=False, http_status=400, trace_id="t")
+
+
+@pytest.mark.parametrize("type", ["COMPLIANCE", " compliance ", "Compliance"])
+def test_o4_3_a_refusals_type_is_read_in_any_case_and_place(type: str) -> None:
+    for said in ({"error": {"type": type}}, {"type": type}, {"error": "no", "type": type}):
+        answer = refusal(422, said)
+        assert isinstance(answer, RefusedWrite)
+        assert (answer.is_compliance, answer.code) == (True, "COMPLIANCE"), said
+
+
+def test_o4_3_the_inner_type_outweighs_the_outer_one() -> None:
+    answer = refusal(400, {"type": "COMPLIANCE", "error": {"type": "VALIDATION"}})
+    assert isinstance(answer, RefusedWrite)
+    assert (answer.is_compliance, answer.code) == (False, "VALIDATION")
+
+
+@pytest.mark.parametrize("type", ["compliance_violation", " COMPLIANCE_VIOLATION"])
+def test_o4_3_one_problem_that_is_a_violation_makes_it_one_of_compliance(type: str) -> None:
+    said = {"orderProblems": [{"code": "X", "description": "no", "type": "OTHER"}, {"code": "Y", "type": type}]}
+    answer = refusal(400, said)
+    assert isinstance(answer, RefusedWrite)
+    assert (answer.is_compliance, [one.code for one in answer.problems]) == (True, ["X", "Y"])
+
+
 def test_a_key_that_was_not_sent_is_not_meant() -> None:
     said = error(entry("unknown", "restoreInventory"))
     assert unknown_keys(said, {"reason": "x", "restoreInventory": True}) == ("restoreInventory",)

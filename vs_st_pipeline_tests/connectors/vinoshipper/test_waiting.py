@@ -160,7 +160,7 @@ def test_one_who_changes_during_the_walk_is_read_though_they_change_back(run: Ru
 class Search:
     """A search whose history is these windows, a month each; one that is an error is raised."""
 
-    unseen_days: dict[date, Any] = {}  # noqa: RUF012
+    unseen_days: dict[date, Any] = {}
     cut_at = 25
     filter_works = can_filter = True
 

@@ -145,7 +145,7 @@ def test_the_worst_come_first_and_one_sentence_says_it_all(files: Files) -> None
         "1 off"
     )
     assert "line 3" in found.worst_first[0].says
-    assert files.one("partial").says == "2 contacts refused, 1 contacts of unknown outcome"
+    assert files.one("partial").says == "2 contacts refused, 1 contact of unknown outcome"
 
 
 def test_a_merchants_file_that_cannot_be_used_is_told_and_so_is_an_id_that_is_there_twice(files: Files) -> None:
@@ -192,7 +192,7 @@ def test_a_refused_contact_is_told_also_between_two_tries(story: Story) -> None:
     assert refused == [1, 1, 0]  # the third try is not due yet
     (row,) = (row for row in story.run("merchants", "--json").json["merchants"] if row["merchant"] == TEST)
     assert (row["status"], row["state"], row["rejects_waiting"]) == ("ok", "open", 1)
-    assert "1 contacts refused" in story.run("merchants").out
+    assert "1 contact refused" in story.run("merchants").out
     story.texting.set_switch("reject", {}, TEST)
     story.run("retry", "--merchant", TEST)
     (row,) = (row for row in story.run("merchants", "--json").json["merchants"] if row["merchant"] == TEST)

@@ -15,12 +15,12 @@ import requests
 import yaml
 from click.testing import CliRunner
 
-from vs_st_pipeline.cli import sync as cli_sync
 from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations.onboarding.memory import Content, read_content
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.process import SandboxMerchant
+from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.story import NOW_AND_ALWAYS, Ran, Record
 
 STEPS = (
@@ -136,7 +136,7 @@ class Agency:
 
     def lose_process(self) -> None:
         """The next command is another process."""
-        cli_sync._warehouse = None
+        forget_files()
 
 
 def states(row: Record) -> dict[str, str]:

@@ -105,6 +105,7 @@ def test_9_2_a_key_that_was_refused_is_asked_for_anew_the_next_time(agency: Agen
     wrong = keys(agency) | {"SimpleTexting API token": ["wrong"]}
     done = onboard(agency, Scripted(wrong))
     assert ended_at(done.as_json()) == ("failed", "simpletexting", "failed")
+    assert done.steps["simpletexting"].do == "ask for the right SimpleTexting API token, and run it again"
     again = Scripted({
         "SimpleTexting API token": [agency.winery(TEST).st_token], "Name": [""], "Bought on": [""],
         "Texting is paid since": [""], "Time zone": [""], "Switch": [NO],
@@ -122,7 +123,7 @@ def test_9_2_a_key_of_an_entry_that_stands_is_asked_for_anew_when_it_was_refused
     person = Scripted({"SimpleTexting API token": [agency.winery(TEST).st_token], "Switch": [NO]})
     done = onboard(agency, person)
     assert ended_at(done.as_json())[1] == "sync"
-    assert done.steps["secrets"].says == "renewed: st_api_token"
+    assert done.steps["secrets"].says == "renewed: SimpleTexting API token"
     assert (kept.read_text().strip(), mode_of(kept)) == (agency.winery(TEST).st_token, 0o600)
 
 

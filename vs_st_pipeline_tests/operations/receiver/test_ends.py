@@ -46,7 +46,7 @@ def test_h15_it_listens_says_where_takes_calls_and_ends_with_0(tmp_path: Path) -
         assert running.process is not None
         assert running.call(url(), order()).status == 204
         assert running.call(f"/hooks/{SHOP}/nothing", order()).status == 404
-        told = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=5).read().decode()  # noqa: S310
+        told = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=5).read().decode()
         assert 'vs_st_hooks_requests_total{system="vinoshipper",status="204"} 1\n' in told
         assert 'vs_st_hooks_requests_total{system="vinoshipper",status="404"} 1\n' in told
         assert "vs_st_hooks_store_seconds_count 1\n" in told
@@ -201,7 +201,7 @@ def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) 
 
 def _fetched(port: int) -> str | None:
     try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()  # type: ignore[no-any-return]  # noqa: S310
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()  # type: ignore[no-any-return]
     except OSError:
         return None
 

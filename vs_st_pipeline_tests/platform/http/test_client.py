@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 import socket
 import struct
 import threading
@@ -33,7 +34,7 @@ from vs_st_pipeline.domain.errors import (
     TryLater,
 )
 from vs_st_pipeline.platform.cpu_slots import CpuSlots, releasing
-from vs_st_pipeline.platform.http import client, tape
+from vs_st_pipeline.platform.http import client, tape, waits
 from vs_st_pipeline.platform.http.client import Basic, Bearer, HttpClient, NoBody
 from vs_st_pipeline.platform.http.tape import Exchange
 
@@ -503,6 +504,31 @@ def test_a_connection_that_nobody_takes_is_told_with_where_it_led_to() -> None:
     assert failed.message.startswith("No connection to 127.0.0.1:9 could be made: ")
     assert failed.message.endswith("or base_url is wrong")
     assert "pass" not in failed.message
+
+
+def test_a_wait_for_a_host_is_told_after_some_seconds_and_seldom_without_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waits._WAITS, "said_at", {})
+    said: list[str] = []
+    rig = Rig("http://user:pass@127.0.0.1:9", give_up_after=60)
+    with waits.told_to(said.append):
+        rig.fail()
+    assert len(said) == 1, "no time passes here: of one host it is said once in ten seconds"
+    assert re.fullmatch(r"waiting for 127\.0\.0\.1:9, next try in [1-4] s", said[0])
+    assert len(rig.slept) > 5
+    assert sum(rig.slept[:1]) < waits.AFTER
+
+
+@pytest.mark.parametrize("give_up_after", [2, 60])
+def test_a_short_wait_and_one_that_nobody_asked_about_is_not_told(give_up_after: float) -> None:
+    said: list[str] = []
+    with waits.told_to(said.append):
+        if give_up_after == 2:
+            Rig("http://127.0.0.1:9", give_up_after).fail()
+    if give_up_after == 60:
+        Rig("http://127.0.0.1:9", give_up_after).fail()
+    assert said == []
 
 
 def test_a_write_that_is_asked_once_is_not_repeated_and_tells_what_cannot_have_left(server: Server) -> None:

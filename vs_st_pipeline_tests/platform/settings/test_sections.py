@@ -276,7 +276,8 @@ def test_r1_who_names_a_route_s_own_section_means_the_route_and_what_it_lacks_fa
     merchant = read(MAIL, NEWS, house=house).merchants[0]
     assert merchant.routes == ("mail",)
     assert {name: fault.message for name, fault in merchant.faults.items()} == {
-        "news": "merchants.yaml, line 2: shop.key is missing; write env:NAME or file:PATH"
+        "news": "merchants.yaml, line 2: shop.key is missing; write env:NAME or file:PATH (the entry's `mail` and "
+        "`news` are of route news, which needs it)"
     }
 
 
@@ -378,7 +379,8 @@ def test_r33_an_empty_mapping_will_do(read: Read, nothing: str) -> None:
     assert read(SHOP, f"mail:{nothing}", top=top).merchants[0].routes == ("gifts",)
     (bad,) = read(SHOP, top=top).bad
     assert bad.error.message == (
-        "merchants.yaml, line 2: mail is missing; what `defaults` say of it switches nothing on; write `mail: {}`"
+        "merchants.yaml, line 2: mail is missing; what `defaults` say of it switches nothing on; write `mail: {}` "
+        "(the entry's `shop` is of route gifts, which needs it)"
     )
 
 

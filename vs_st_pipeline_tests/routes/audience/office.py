@@ -301,11 +301,11 @@ def open_office(monkeypatch: pytest.MonkeyPatch, path: Path, **settings: Any) ->
     )
     monkeypatch.setattr(sources_table, "source_of", lambda merchant: source)
 
-    def subscribed(session: Any, db: Db, addresses: Collection[str]) -> frozenset[str]:
+    def subscribed(db: Db, addresses: Collection[str]) -> frozenset[str]:
         yes = {row[0] for row in db.rows("select address from planned.audience_addresses where subscribed")}
         return frozenset(one for one in addresses if one in yes and ("subscriber", one) not in office.held)
 
-    def held(session: Any, db: Db, kind: str, ids: Collection[str]) -> frozenset[str]:
+    def held(db: Db, kind: str, ids: Collection[str]) -> frozenset[str]:
         return frozenset(one for one in ids if (kind, one) in office.held)
 
     monkeypatch.setattr(people, "may_be_subscribed", subscribed)

@@ -117,7 +117,7 @@ def test_all_kinds_of_files_and_several_of_a_table(site: Site) -> None:
 @pytest.mark.parametrize(
     ("files", "rows", "says"),
     [
-        ({"customers_csv": "customer_id\n1\n"}, {"customers": 2}, "1 rows"),
+        ({"customers_csv": "customer_id\n1\n"}, {"customers": 2}, "1 row, "),
         ({"customers_csv": "name\n1\n"}, None, "no column customer_id"),
         ({"customers_csv": "customer_id,x_email\n1,a\n"}, None, "x_email"),
         ({"customers_csv": 'customer_id,first_name\n1,"a\n'}, None, "cannot be read"),

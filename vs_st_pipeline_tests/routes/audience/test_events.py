@@ -105,4 +105,3 @@ def test_6_2_cart_link_of_the_settings_where_the_source_gives_none() -> None:
 def test_6_1_envelope() -> None:
     """6.1, 002-48: event, uuid, data; `data` is an object."""
     assert events.body("Search", b'{"a":1}', 'u"1') == b'{"event":"Search","uuid":"u\\"1","data":{"a":1}}'
-    assert events.uninstall("u1") == b'{"event":"Uninstall","uuid":"u1","data":{}}'

@@ -238,7 +238,7 @@ def test_a_power_cut_before_the_commit_leaves_all_as_it_was(monkeypatch: pytest.
     world.post("OrderStatusUpdate", "order", "o1", {"status": "PACKED"})
     world.order("o1", status="PACKED")
     with monkeypatch.context() as cut:
-        cut.setattr(difference, "remember_held", lambda db, run: 1 / 0)  # the last step but facts
+        cut.setattr(difference, "remember_held", lambda db: 1 / 0)  # the last step but facts
         with pytest.raises(ZeroDivisionError):
             world.take()
     assert world.outbox() == []

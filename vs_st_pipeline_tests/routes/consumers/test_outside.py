@@ -338,7 +338,7 @@ def test_r57_what_was_sent_and_not_heard_of_is_under_way(scene: Scene) -> None:
     scene.order(ADA)
     scene.sync()
     [said] = VALUE.under_way(warehouse_at(scene.data), GLOW)
-    assert said.startswith("1 subscriptions at Klaviyo were sent")
+    assert said.startswith("1 subscription sent to Klaviyo, ")
 
 
 def test_c3_1_register_sends_once_for_each_entity_and_again_only_if_asked(scene: Scene) -> None:

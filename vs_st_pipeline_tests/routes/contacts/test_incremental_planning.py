@@ -14,9 +14,9 @@ from vs_st_pipeline.connectors.simpletexting.refs import contact_ref
 from vs_st_pipeline.connectors.vinoshipper import staging_orders
 from vs_st_pipeline.domain.plan import Change
 from vs_st_pipeline.pipeline import planning as toolkit
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.warehouse import ledger, retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.migrations import utc_now_naive
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry
 from vs_st_pipeline.platform.warehouse.state import UNREAD_EMAILS, set_state
 from vs_st_pipeline.routes.contacts import planning

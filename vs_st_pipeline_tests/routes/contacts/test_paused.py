@@ -25,6 +25,13 @@ def test_r51_a_run_for_a_paused_route_succeeds_and_makes_nothing(story: Story, c
     assert not (story.folder / "data" / "merchants" / TEST / "warehouse.duckdb").exists()
 
 
+def test_r51_a_check_of_a_paused_route_says_no_more_than_that(story: Story) -> None:
+    story.settings(paused=["contacts"])
+    done = story.run("check", "--merchant", TEST)
+    assert (done.exit_code, done.out) == (0, "")
+    assert "every route is off" in done.err
+
+
 def test_r51_a_pause_that_ends_goes_on(story: Story) -> None:
     story.settings(paused=["contacts"])
     assert story.run("sync", "--merchant", TEST).exit_code == 0

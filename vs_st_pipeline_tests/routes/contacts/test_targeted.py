@@ -201,7 +201,7 @@ def test_s5_a_membership_that_nobody_knows_is_handed_over(hints: Hints) -> None:
     hints.put(MEMBERSHIP, "123456789")
     hints.synced()
     assert (hints.asked(), hints.outcome()) == ((1, 0), "handed_over")
-    assert hints.inbox.whole_wanted_at(TEST, "contacts") is not None
+    assert hints.inbox.wholes_due("contacts") == {TEST}
 
 
 def test_s5_a_contact_that_is_known_and_linked_costs_nothing(hints: Hints) -> None:
@@ -695,7 +695,7 @@ def test_h25_a_record_that_needs_more_is_handed_over_to_the_head_of_the_queue(hi
     hints.synced()
     assert [outcome for _, outcome in hints.outcomes()] == ["not_linked", "handed_over"]
     assert hints.asked() == (1, 1)
-    assert hints.inbox.whole_wanted_at(TEST, "contacts") is not None
+    assert hints.inbox.wholes_due("contacts") == {TEST}
     story.synced()
     assert story.contact("7075550152")["Order Count"] == "22"
 

@@ -181,7 +181,8 @@ class World:
         statuses = status_map.read(self.notices.statuses)
         with self.run().open() as db:
             key = db.value("select merchant_order from staged.notice_orders where order_number = ?", [_number(order)])
-            units = journeys.of_order(db, statuses, key)
+            rows = db.rows("select distinct unit_key from staged.journey_events where merchant_order = ?", [key])
+            units = journeys.of_units(db, statuses, [row[0] for row in rows])
         [own] = [events for unit, events in units.items() if unit.startswith("shipment:")]
         found = journey.newest(own)
         return None if found is None else found.status

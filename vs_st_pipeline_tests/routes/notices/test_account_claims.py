@@ -70,7 +70,7 @@ def test_7_1_only_refused_released_and_retryable_ones_are_claimed_anew(office: O
     office.claim(message(office.account))
     if state == "released":
         claims.settle(office.store(), message(office.account).notice_id, "refused", now=office.at)
-        claims.release(office.store(), message(office.account).notice_id, now=office.at)
+        claims.release(office.store(), message(office.account).notice_id)
     elif state != "open":
         claims.settle(office.store(), message(office.account).notice_id, state, now=office.at)
     again = made(office.claim(message(office.account)))
@@ -306,7 +306,7 @@ def test_7_4_only_a_person_ends_another_stop(office: Office) -> None:
     pauses.stop(office.store(), office.at, kind="config", why="wallet")
     assert not pauses.good_list(office.store())
     assert pauses.state(office.store(), office.at) is not None
-    assert pauses.resume(office.store(), office.at)
+    assert pauses.resume(office.store())
     assert pauses.state(office.store(), office.at) is None
 
 
@@ -356,7 +356,8 @@ def test_7_3_a_pause_that_lasts_longer_is_not_made_shorter(office: Office, monke
 
 
 def test_7_4_a_slow_account_rests_15_min_and_goes_at_half_its_rate_for_an_hour(office: Office) -> None:
-    pauses.slow(office.store(), office.at)
+    with office.store().write() as db:
+        pauses.slow_in(db, office.at)
     for minutes, rests, halved in ((0, True, True), (14.99, True, True), (15, False, True), (75, False, False)):
         at = NOON + timedelta(minutes=minutes)
         assert (pauses.state(office.store(), at) is not None) is rests

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.platform import failpoints
-from vs_st_pipeline.routes.notices import billed, ledger, recovery
+from vs_st_pipeline.routes.notices import billed, by_hand, ledger, recovery
 from vs_st_pipeline.routes.notices.account import claims, copying, forgetting, taking
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.report import new_report
@@ -334,13 +335,13 @@ def test_7_6_resolve_moves_claim_and_ledger_with_its_words(office: Office) -> No
     office.sync()
     office.send(what, None)
     office.later(days=3)
-    assert ledger.resolve(office.run(), what.notice_id, sent=False, because="asked").after == "waiting"
+    assert by_hand.resolve(office.run(), what.notice_id, sent=False, because="asked") == "waiting"
     assert office.state(what) == ("waiting", "released")
     assert office.rows("select what from staged.activity order by seq") == ["sent", "resolved"]
     assert office.send(what, "m2") == "accepted"
     assert office.sent == [what.notice_id] * 2  # by a person's word
-    with pytest.raises(Exception, match="unknown"):
-        ledger.resolve(office.run(), what.notice_id, sent=True, because="again")
+    with pytest.raises(BadArguments, match="is accepted, and nothing is to be settled"):
+        by_hand.resolve(office.run(), what.notice_id, sent=True, because="again")
 
 
 # --- copying ----------------------------------------------------------------------------------------------------------

@@ -261,7 +261,7 @@ def test_7_4_a_reply_that_names_it_ends_every_further_try(office: Office, stood:
     if stood == "failed":
         office.receipt("failed", "m1", code="4001")
     elif stood == "released":
-        claims.release(office.store(), what.notice_id, now=office.at)
+        claims.release(office.store(), what.notice_id)
     office.reply("r1", button="Reattempt", postback=f"vs:{what.notice_id}:0")
     take(office)
     clear_pauses(office)

@@ -182,7 +182,7 @@ def test_the_bill_for_people_and_as_csv(rig: Rig) -> None:
     put(rig, claim("a"))
     told = billing.bill([rig.run], "2026-03")
     assert billing.lines(told) == [
-        "kapaskraft, account our-house, 2026-03, final: 1 messages, 1 charged, 0 failed, 0 unknown, 0.80 INR"
+        "kapaskraft, account our-house, 2026-03, final: 1 message, 1 charged, 0 failed, 0 unknown, 0.80 INR"
     ]
     head, row = billing.csv(told)
     assert head.startswith("merchant,account,account_kind,number,messages,charged,failed,unknown,amount,currency,final")

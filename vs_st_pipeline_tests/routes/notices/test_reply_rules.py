@@ -10,7 +10,7 @@ import pytest
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.routes.notices import reply_rules
-from vs_st_pipeline.routes.notices.reply_rules import default, folded, is_start, is_stop, parse
+from vs_st_pipeline.routes.notices.reply_rules import default, folded, is_stop, parse
 
 DAY = date(2026, 3, 10)
 
@@ -64,7 +64,6 @@ def test_days_of_a_new_date_count_from_the_replys_day() -> None:
 @pytest.mark.parametrize("said", ["STOP", "stop.", " Stop ", "unsubscribe", "Opt out", "optout", "Cancel messages!"])
 def test_stop_words_count_in_any_writing(said: str) -> None:
     assert is_stop(said)
-    assert not is_start(said)
 
 
 @pytest.mark.parametrize("said", ["don't stop", "stop it", "", "!!", "cancel"])
@@ -76,9 +75,6 @@ def test_a_merchants_words_count_beside_the_houses() -> None:
     own = parse(_file(more="stop_words: [basta, unstop]\nstart_words: [si]"), "own.yaml")
     assert is_stop("Basta!", own)
     assert is_stop("stop", own)
-    assert is_start("si", own)
-    assert is_start("start", own)
-    assert not is_start("unstop", own)  # a STOP of this file (rulings 23)
     assert not is_stop("basta")
 
 

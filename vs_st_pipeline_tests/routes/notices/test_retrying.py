@@ -75,7 +75,7 @@ def test_r29_a_word_that_names_no_message_is_refused(rig: Rig) -> None:
 
 def test_7_3_one_that_was_released_before_a_crash_is_sent_by_the_next_sync(rig: Rig) -> None:
     with rig.session() as session:
-        claims.release(session.store(rig.account), "n_2", now=rig.now)
+        claims.release(session.store(rig.account), "n_2")
     report = retrying.retry(rig.run, Again(("n_2",)))
     assert report is not None
     assert report.accepted == 1

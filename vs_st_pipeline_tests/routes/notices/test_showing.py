@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.routes.notices import listing, showing
+from vs_st_pipeline.routes.notices import check, commands, listing, showing
 from vs_st_pipeline.routes.notices.settings import NotificationSettings
 from vs_st_pipeline.routes.notices.words import Wait
 from vs_st_pipeline_tests.routes.notices.plan_rows import WANTED, World, world
@@ -50,6 +50,31 @@ def test_all_that_are_enabled_or_have_a_template_are_checked(world: World) -> No
         "status": "APPROVED", "category": "UTILITY", "language": None, "placeholders": ["1"],
         "params": ["customer_name"], "preview": PREVIEW,
     }  # fmt: skip
+
+
+def test_a_template_that_there_is_not_is_told_with_those_that_there_are(world: World) -> None:
+    (one,) = showing.check_all(world.session(), "delivered")["templates"]
+    assert one["detail"] == "the account has t1"
+    assert commands._verdict(one).startswith("template_gone: the account has t1. ")
+
+
+def test_a_check_says_what_is_wrong_and_what_lets_an_account_go_on() -> None:
+    found = check.new_result("kk")
+    account = {"id": "client:kk", "selected": True, "why": "the only account", "number": "+919810000002"}
+    found.accounts = [{**account, "proven": False, "key": "bad_answer", "stopped": "its wallet is low; put that right"}]
+    found.templates = [
+        {
+            "notification": "packed",
+            "template_id": "t1",
+            "fit": False,
+            "fault": "template_gone",
+            "detail": "it is deleted",
+        }
+    ]
+    said = "\n".join(found.lines("KapasKraft"))
+    assert "key bad_answer (is app_id right?)" in said
+    assert "stopped, so nothing is sent by it: its wallet is low; put that right" in said
+    assert "template of packed (t1): template_gone: it is deleted" in said
 
 
 def test_a_portal_asks_before_it_saves(world: World) -> None:

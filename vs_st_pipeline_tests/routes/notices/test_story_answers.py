@@ -181,3 +181,14 @@ def test_a_lost_database_makes_no_second_call(alone: Scene) -> None:
     assert len(scene.resolutions()) == 1
     assert len(scene.sends()) == 1
     assert scene.wrong() == []
+
+
+def test_a_plan_says_to_a_person_what_an_answer_would_lead_to(alone: Scene) -> None:
+    scene = alone
+    order = _told(scene)
+    scene.reply(phone_of(order), button="Reattempt delivery")
+    scene.callbacks()
+    said = scene.run("plan", "--merchant", KAPASKRAFT, "--route", "notices")
+    assert said.exit_code == 0
+    assert f"reattempt (ACTF001) of order {number_of(order)} would be taken" in said.out
+    assert scene.resolutions() == []

@@ -87,6 +87,23 @@ def test_a_first_sync_announces_nothing_of_a_world_that_was_there_before(notices
     assert scene.wrong() == []
 
 
+def test_a_check_proves_the_secrets_of_eshopbox_and_a_sync_goes_on_with_its_token(alone: Scene) -> None:
+    """notices.md 3.1: a token is asked for at most once a minute, whoever asks."""
+
+    def asked() -> int:
+        return sum(one["path"].endswith("generateToken") for one in alone.eshopbox.journal(alone.merchant))
+
+    alone.check()
+    alone.synced()
+    assert asked() == 1
+    alone.later(minutes=2)
+    alone.check()
+    alone.check()
+    alone.synced()
+    assert asked() == 2
+    assert alone.wrong() == []
+
+
 def test_what_names_nothing_is_wrong_use_and_keeps_its_keys(notices_scene: Scene) -> None:
     """notices.md 9: exit 2 for a wrong argument; every key always, also beside an error."""
     scene = notices_scene
@@ -97,6 +114,8 @@ def test_what_names_nothing_is_wrong_use_and_keeps_its_keys(notices_scene: Scene
     ):
         done = scene.notices(*arguments)
         assert done.exit_code == 2, done
+    done = scene.notices("preview", "--notification", "return_created", "--template", "kk-on_the_way")
+    assert (done.exit_code, done.out.splitlines()[-1]) == (0, "  not filled: {{2}}, {{3}}; write more `params`")
     scene.gupshup.set_switch("template_list", "404", scene.account)
     done = scene.notices("preview", "--notification", FAILED, "--json")
     assert done.exit_code == 1

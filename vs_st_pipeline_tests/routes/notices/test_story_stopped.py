@@ -20,10 +20,13 @@ def test_7_4_a_wallet_that_is_empty_stops_the_account_until_a_person_resumes_it(
     assert (report["status"], report["error"]["kind"], report["error"]["system"]) == ("failed", "config", "gupshup")
     assert scene.stand(order)[0][1:] == ("waiting", "account_stopped")
     scene.gupshup.set_switch("wallet", "full", HOUSE)
+    (account,) = scene.check()["accounts"]
+    assert f"`vs-st notices resume --account {HOUSE}`" in account["stopped"]
 
     scene.callbacks()
     report = scene.sync()
     assert report["status"] == "failed", "it stays stopped until somebody says so"
+    assert f"`vs-st notices resume --account {HOUSE}`" in report["error"]["message"]
     assert report["synced"]["read"] == 1, "receipts go on"
     assert report["planned"]["waiting"] == {"account_stopped": 1}
     assert len(scene.sends()) == 1

@@ -146,3 +146,13 @@ def test_the_house_uses_its_own_templates() -> None:
     assert template_fit.wanted_by(own, house, "delivered") == WANTED
     assert template_fit.wanted_by(own, client, "packed") == WANTED
     assert template_fit.wanted_by(own, client, "delivered") is None
+
+
+def test_what_does_not_fit_is_told_from_both_sides() -> None:
+    one = WANTED.model_copy(update={"params": (TemplateParam(variable="customer_name"),)})
+    assert judge(one).detail == "the template has 2 placeholders ({{1}}, {{2}}), and `params` has 1 (customer_name)"
+    assert judge(WANTED.model_copy(update={"params": ()})).detail.endswith("and `params` has none")
+    bare = judge(buttons=BUTTONS[:1])
+    assert bare.detail == 'the template has 1 quick reply ("Reattempt"), and `buttons` has 2 (reattempt, cancel)'
+    assert judge(data="Hi", buttons=[]).detail.startswith("the template has no placeholders, and")
+    assert judge(status="REJECTED").detail == "its status is REJECTED"

@@ -16,8 +16,8 @@ from vs_st_pipeline.connectors.commerce7.order_record import read_order
 from vs_st_pipeline.connectors.commerce7.passes import PassesRead
 from vs_st_pipeline.domain.errors import Forbidden, PipelineError, Refused
 from vs_st_pipeline.domain.order_desk import Catalogue, ShipperProduct
+from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.routes.orders import alerts, fulfilling, messages, stages, sync, watching
-from vs_st_pipeline.routes.orders.reads import real_now
 from vs_st_pipeline.routes.orders.session import OrdersSession
 from vs_st_pipeline.routes.orders.settings import Refresh
 from vs_st_pipeline_tests.routes.orders.dispatch import Dispatch, Shipper, Shop
@@ -98,7 +98,7 @@ def open_office(monkeypatch: pytest.MonkeyPatch, folder: Any, **settings: Any) -
         seen = []
         for id_ in sorted(ids):
             body = {key: value for key, value in client.orders[id_].items() if key not in client.lacking}
-            seen.append(landing.Seen(body, read_order(body), "paid", False, True, real_now()))
+            seen.append(landing.Seen(body, read_order(body), "paid", False, True, utc_now_naive()))
         with run.open() as db, db.transaction():
             for id_, one in landing.store(db, run, seen).items():
                 found.found.add(id_)

@@ -19,7 +19,8 @@ import duckdb
 import pytest
 
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
-from vs_st_pipeline_tests.support.orders import Scene, _forget_files, until
+from vs_st_pipeline_tests.support.commanding import forget_files
+from vs_st_pipeline_tests.support.orders import Scene, until
 
 SCRIPT = Path(__file__).resolve().parents[3] / "deploy" / "backup.py"
 
@@ -50,7 +51,7 @@ def test_a_backup_that_was_taken_while_a_sync_sends_loses_nothing_and_sends_noth
     scene.synced()
     assert [len(scene.accepted(one)) for one in orders] == [1, 1, 1, 1]
 
-    _forget_files()
+    forget_files()
     shutil.rmtree(scene.data)
     shutil.copytree(target, scene.data)
     scene.clear_journals()

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vs_st_pipeline.domain.codec import BEYOND, encode, read_json
+from vs_st_pipeline.domain.shop_order import ShopLine
+from vs_st_pipeline.routes.orders.lines import goes
 from vs_st_pipeline.routes.orders.money import cents, dollars, whole
 from vs_st_pipeline.routes.orders.payload import Payload, build
 from vs_st_pipeline_tests.routes.orders.orders_made import code, judged, known, line, made
@@ -43,6 +45,21 @@ def sent(*lines: dict[str, Any], **changed: Any) -> list[tuple[str, int, str]]:
 )  # fmt: skip
 def test_o5_1_whole_cents_or_none(value: Any, expected: int | None) -> None:
     assert cents(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("quantity", "ships", "expected"),
+    [
+        (1, True, True), (1, False, False), (0, True, False), (Decimal("0.0"), True, False), (-1, True, False),
+        (Decimal("-0.5"), True, False), (-0.5, True, False), (Decimal("0.5"), True, True), (None, True, True),
+        ("2", True, True), (True, True, True), (Decimal("NaN"), True, True), (None, False, False),
+        (10**9, True, True), (-(10**9), True, False),
+    ],
+)  # fmt: skip
+def test_o5_2_a_line_goes_unless_its_quantity_is_a_number_that_is_not_above_zero(
+    quantity: Any, ships: bool, expected: bool
+) -> None:
+    assert goes(ShopLine("PINOT", quantity, 1000, has_shipping=ships)) is expected
 
 
 def test_o5_1_no_quantity_is_no_number() -> None:

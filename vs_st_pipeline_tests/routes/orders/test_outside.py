@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -314,9 +315,15 @@ def test_o8_void_asks_first_needs_a_reason_and_believes_only_what_is_shown(
     assert ran(scene, "void", named(order), "--reason", " ", "--yes").exit_code == 2
     assert ran(scene, "void", named(order), "--reason", "Moved").exit_code == 2, "ruling 10: nobody to ask"
     scene.clear_journals()
-    done = ran(scene, "void", named(order), "--reason", "Moved away", "--yes", "--json")
+    typed = "Moved away, said Mrs. Quillfeather of 707-555-0199"
+    done = ran(scene, "void", named(order), "--reason", typed, "--yes", "--json")
     assert (done.exit_code, acted(done)[0]["state"]) == (0, "voided")
-    assert [entry["reason"] for entry in scene.shipper.cancellations(HILLSIDE)][-1] == "Moved away"
+    assert [entry["reason"] for entry in scene.shipper.cancellations(HILLSIDE)][-1] == typed
+    assert (
+        "\n  void because Moved away, said Mrs. Quillfeather of ***-***-0199\n" in ran(scene, "show", named(order)).out
+    )
+    assert list(scene.show(order)) == SHOWN
+    assert "Quillfeather" not in str(scene.show(order)), "the activity names nobody, and outlives the person"
     again = ran(scene, "void", named(order), "--reason", "Moved away", "--yes", "--json")
     assert (again.exit_code, acted(again)[0]["done"]) == (0, True)
     assert len(scene.writes()) == 1
@@ -374,6 +381,16 @@ def test_o8_products_compares_by_sku_with_prices_of_two_places(told: tuple[Scene
     assert "PORT19" not in rows
 
 
+def test_o8_products_says_when_they_were_read_in_the_winery_s_time_zone(told: tuple[Scene, dict[str, Record]]) -> None:
+    scene, _ = told
+    with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
+        rows = db.rows("select system, read_at from raw.catalogues order by system")
+    zone = ZoneInfo("America/Los_Angeles")
+    times = [f"{name} {at.replace(tzinfo=UTC).astimezone(zone):%Y-%m-%d %H:%M}" for name, at in rows]
+    assert len(times) == 2
+    assert ran(scene, "products").out.splitlines()[0].endswith(f"; read {', '.join(times)}")
+
+
 def test_r29_retry_shows_what_would_go_and_asks(told: tuple[Scene, dict[str, Record]]) -> None:
     scene, orders = told
     words = ("retry", "--merchant", HILLSIDE, "--route", ROUTE)
@@ -388,6 +405,22 @@ def test_r29_retry_shows_what_would_go_and_asks(told: tuple[Scene, dict[str, Rec
     assert named(orders["refused"]) in done.err
     assert scene.run(*words, "--code", "no_email", "--yes", "--json").json["nothing_waits"] == [HILLSIDE]
     assert "hillside: 1 order is judged and sent now" in asked.err
+
+
+def test_r29_retry_says_which_orders_are_still_refused_and_why_and_counts_them_as_standing(
+    told: tuple[Scene, dict[str, Record]],
+) -> None:
+    """`failed` counts what became so (ruling 8); what was failed and is still is noted `failed_before`, and open."""
+    scene, orders = told
+    words = ("retry", "--merchant", HILLSIDE, "--route", ROUTE, "--code", "compliance", "--yes")
+    row = scene.run(*words, "--json").json["merchants"][0]
+    stand = len(ran(scene, "list", "--state", "failed", "--json").json["orders"])
+    assert (row["status"], row["synced"]["failed"], row["open"]) == ("partial", 0, stand)
+    assert row["planned"]["noted"]["failed_before"] == stand
+    done = scene.run(*words)
+    assert f"\n  not sent {named(orders['refused'])}: (compliance) " in done.out
+    assert f"\n  open     {stand} failed\n" in done.out
+    assert (done.exit_code, done.out.count("  not sent ")) == (1, 1)
 
 
 # --- check of the merchant --------------------------------------------------------------------------------------------
@@ -485,7 +518,7 @@ def test_r57_offboard_says_what_is_under_way(told: tuple[Scene, dict[str, Record
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'sending' where order_id = ?", [orders["refused"]["id"]])
     [sentence] = commands.under_way(warehouse_at(scene.data), HILLSIDE)
-    assert sentence.startswith("1 orders are being sent")
+    assert sentence.startswith("1 order being sent, and whether Vinoshipper has that is not known")
     with warehouse_at(scene.data).open(HILLSIDE, ROUTE) as db:
         db.execute("update synced.orders set state = 'failed' where order_id = ?", [orders["refused"]["id"]])
 
@@ -599,6 +632,12 @@ def test_o10_forget_erases_a_person_and_nothing_goes_twice(told: tuple[Scene, di
     assert scene.accepted(later) == [scene.number(later)], "what is ordered later is new business"
     whole = b"".join(path.read_bytes() for path in scene.home.iterdir() if path.is_file())
     assert b"ada.sent@" not in whole
+    voided = orders["void"]
+    assert "Quillfeather" in ran(scene, "show", named(voided)).out
+    assert scene.run(*words, voided["customer"]["emails"][0]["email"]).json["orders"] == 1
+    assert "because" not in ran(scene, "show", named(voided)).out, "what was typed of a person goes with that person"
+    whole = b"".join(path.read_bytes() for path in scene.home.iterdir() if path.is_file())
+    assert b"Quillfeather" not in whole
     there = orders["again"]
     assert scene.run(*words, there["customer"]["emails"][0]["email"]).json["orders"] == 1
     scene.scan(there)

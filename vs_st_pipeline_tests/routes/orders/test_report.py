@@ -154,6 +154,6 @@ def test_o8_lines_for_people_name_nobody(office: Office) -> None:
     add_elsewhere(office)
     session = office.whole()
     text = "\n".join(session.told.lines())
-    assert "1 orders of Commerce7" in text
+    assert "1 order of Commerce7" in text
     assert "Ada" not in text
     assert ELSEWHERE in text

@@ -239,7 +239,7 @@ def test_o4_1_the_codes_of_the_contract_and_their_marks_are_all_there_is() -> No
     assert {"late", "carrier_pickup", "zip_state"} == rules.PASSABLE
     assert {
         "cancelled", "fulfilled_already", "refunded", "partly_refunded", "partly_fulfilled", "late",
-    } == rules.LOOK_FIRST  # fmt: skip
+    } == {rule.code for rule in rules.RULES if rule.look_first}  # fmt: skip
     assert {"before_start", "dont_send", "exchange", "refund"} == rules.NEVER_LOOKED_FOR
 
 

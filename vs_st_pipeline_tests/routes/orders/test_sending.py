@@ -258,7 +258,7 @@ def test_r40_many_orders_that_cannot_be_read_are_the_systems_trouble(one: Dispat
         one.take_in(one.add(order_id=f"a{i}", number=f"100{i}"))
     one.shipper.next_reads = [TryLater("down", system="vinoshipper", call="order", http_status=500)] * 7
     with pytest.raises(TryLater):
-        sending.send_all(one.session(), [f"a{i}" for i in range(1, 8)])
+        list(sending.each(one.session(), [f"a{i}" for i in range(1, 8)]))
     assert len(one.shipper.log) == 5
 
 

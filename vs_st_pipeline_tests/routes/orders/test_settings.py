@@ -280,6 +280,14 @@ def test_o2_a_merchant_that_is_disabled_shares_with_anybody(read: Read) -> None:
         assert [dict(one.faults) for one in file.merchants] == [{}, {}]
 
 
+def test_o2_sections_of_the_route_without_its_own_say_what_asks_for_it(read: Read) -> None:
+    lines = entry("one", *USUAL).splitlines()
+    (bad,) = read("\n".join(lines[:3]) + "\n").bad
+    said = bad.error.message
+    assert said.startswith("merchants.yaml, line 2: orders.start is missing; write a date such as 2026-12-01, or ")
+    assert said.endswith(" (the entry's `commerce7` and `vinoshipper` are of route orders, which needs it)")
+
+
 def test_o2_what_a_broken_entry_has_is_its_own(read: Read) -> None:
     """Else its orders would go to the second merchant until somebody mends it."""
     file = read(entry("one", "start: 2026-12-01"), entry("two", *USUAL))

@@ -37,8 +37,16 @@ def test_o8_void_reads_cancels_and_reads_back(one: Dispatch) -> None:
     assert one.shipper.held[N].cancel_reason == "wanted no more"
     assert one.void().done
     assert one.shipper.cancels == {N: 1}
+    assert one.rows("select reason, who from synced.void_reasons") == [("wanted no more", "cli:ada")]
     kinds = one.rows("select kind, who from synced.order_activity where text like 'cancel%'")
     assert kinds == [("sending", "cli:ada"), ("answered", "cli:ada")]
+
+
+def test_o10_why_an_order_is_voided_is_kept_but_of_a_person_who_was_forgotten(one: Dispatch) -> None:
+    """Nobody would erase it any more."""
+    one.warehouse.db.execute("update staged.shop_orders set erased = true")
+    assert one.void().done
+    assert one.rows("select * from synced.void_reasons") == []
 
 
 def test_o8_void_that_somebody_did_already_is_recorded_and_not_called(one: Dispatch) -> None:

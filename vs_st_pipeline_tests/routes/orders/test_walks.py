@@ -9,14 +9,13 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vs_st_pipeline.domain.errors import PipelineError, TryLater
 from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem
-from vs_st_pipeline.routes.orders import ledger, outbox, standing
+from vs_st_pipeline.routes.orders import acting, ledger, outbox
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, PowerCut, power
 from vs_st_pipeline_tests.routes.orders.test_sending import bought
@@ -110,13 +109,11 @@ class Walk:
             self._try(lambda: self.one.send(who="cli:ada"))
 
     def keep_back(self) -> None:
-        with self.one.db() as db, db.transaction():
+        with self.one.db() as db:
             row = ledger.find(db, ["a1"]).get("a1")
             if row is None or row.state not in (State.FAILED, State.WAITING) or outbox.open_writes(db, outbox.MAKING):
                 return
-            run = self.one.session().run
-            changes = standing.kept_back(run, row)
-            ledger.store(db, replace(row, state=State.NOT_REQUIRED, code="dont_send", **changes))
+        acting._dont_send(self.one.session(), "a1")
 
     def rename(self) -> None:
         self.one.settings["number_prefix"] = self.chance.choice(("HILLSIDE", "OTHER"))

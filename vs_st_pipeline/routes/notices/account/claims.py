@@ -27,7 +27,7 @@ from vs_st_pipeline.routes.notices.messages import Message, buttons_as_json
 from vs_st_pipeline.routes.notices.settings import Cap
 
 __all__ = [
-    "MOST_OPEN", "Claim", "Held", "all_of", "claim", "find", "read_all", "release", "resolve", "settle", "sweep",
+    "MOST_OPEN", "Claim", "Held", "claim", "find", "read_all", "release", "resolve", "settle", "sweep",
 ]  # fmt: skip
 
 OPEN_SECONDS = 90.0
@@ -52,7 +52,7 @@ def claim(
         The claim, `is_mine` where it was made now; the one that stands where another call was first; or why not now.
     """
     with store.write() as db:
-        sweep(db, now)
+        sweep(db)
         before = claim_rows.read(db, message.notice_id)
         if before is not None and not may_be_claimed(before, now):
             return before
@@ -77,7 +77,7 @@ def may_be_claimed(standing: Claim, now: datetime) -> bool:
     )
 
 
-def sweep(db: sqlite3.Connection, now: datetime) -> list[str]:
+def sweep(db: sqlite3.Connection) -> list[str]:
     """Make open claims unknown that are over 90 s old, or whose process is dead, whoever made them; returns their ids.
 
     An answer that still comes settles it: who has it says so itself.
@@ -200,7 +200,7 @@ def settle(
         return found if message_id is None else receipts.match_waiting(db, store, found, now)
 
 
-def release(store: AccountStore, notice_id: str, *, now: datetime) -> Claim | None:
+def release(store: AccountStore, notice_id: str) -> Claim | None:
     """Let a rejected or refused one be claimed anew, because a person says so (`vs-st retry`); None: it cannot be."""
     with store.write() as db:
         found = claim_rows.read(db, notice_id)
@@ -216,7 +216,7 @@ def resolve(store: AccountStore, notice_id: str, *, sent: bool, now: datetime) -
         None: there is no such claim, or it is not unknown.
     """
     with store.write() as db:
-        sweep(db, now)
+        sweep(db)
         found = claim_rows.read(db, notice_id)
         if found is None or found.state != Claimed.UNKNOWN:
             return None
@@ -232,11 +232,3 @@ def find(store: AccountStore, notice_id: str) -> Claim | None:
         return None
     with store.read() as db:
         return claim_rows.read(db, notice_id)
-
-
-def all_of(store: AccountStore, merchant: str | None = None, *, since: int = 0) -> list[Claim]:
-    """Return the claims of a merchant, or of all, that changed after a number of the account's counter."""
-    if not store.exists:
-        return []
-    with store.read() as db:
-        return read_all(db, merchant, since)

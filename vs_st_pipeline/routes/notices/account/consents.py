@@ -20,7 +20,7 @@ from vs_st_pipeline.routes.notices.consent import IN, OUT, VOID, Row, is_out
 from vs_st_pipeline.routes.notices.words import ConsentSource
 
 __all__ = [
-    "ABSENT", "IN", "OUT", "VOID", "Consent", "add", "by_operator", "from_list", "is_out", "is_void", "put", "rows_of",
+    "ABSENT", "IN", "OUT", "VOID", "Consent", "add", "from_list", "is_out", "is_void", "put", "rows_of",
 ]  # fmt: skip
 
 ABSENT = "absent"
@@ -101,15 +101,6 @@ def put(store: AccountStore, consents: Sequence[Consent]) -> int:
     """Add rows; returns how many are new."""
     with store.write() as db:
         return add(store, db, consents)
-
-
-def by_operator(store: AccountStore, phone: str, state: str, told: Mapping[str, Any], now: datetime) -> int:
-    """Take a person's word on somebody (`notices opt-out`, `opt-in`); returns how many rows are new.
-
-    Args:
-        phone: E.164. state: `in` or `out`. told: what the person says of why, and who it is.
-    """
-    return put(store, [Consent(phone, ConsentSource.OPERATOR, state, now, evidence=told)])
 
 
 def from_list(store: AccountStore, listed: Mapping[str, bool], now: datetime) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -256,8 +256,3 @@ def _hashed(line: Line, phones: Mapping[str, str]) -> Line:
     if phone is None or phone not in phones:
         return line
     return {**{name: line[name] for name in line if name not in _NAMES}, "phone_hash": phones[phone]}
-
-
-def lines_of(rows: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """Return the lines of some consents."""
-    return [consent_line(row) for row in rows]

@@ -176,18 +176,12 @@ def pause(store: AccountStore, now: datetime, seconds: float | None = None, why:
         pause_in(db, now, seconds, why)
 
 
-def slow(store: AccountStore, now: datetime, why: str = "") -> None:
-    """Pause the account for 15 minutes, then go at half the rate for an hour."""
-    with store.write() as db:
-        slow_in(db, now, why)
-
-
 def good_list(store: AccountStore) -> bool:
     """Let an account start again that was stopped for its key: a template list was good (7.4); say whether it was."""
     return _end(store, "kind = ?", [AUTH])
 
 
-def resume(store: AccountStore, _now: datetime | None = None) -> bool:
+def resume(store: AccountStore) -> bool:
     """Let an account start again because a person says so, for all; say whether it was stopped."""
     return _end(store, "true", [])
 

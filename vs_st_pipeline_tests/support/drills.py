@@ -1,0 +1,207 @@
+"""What the drills of docs/operations.md share: a merchant of each route, news that must be told once, boxes, keys.
+
+A box is a folder with settings and data: what an operator has on one machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vs_st_pipeline.cli import sync as cli_sync
+from vs_st_pipeline.sandbox import Sandbox
+from vs_st_pipeline_tests.old_files import homes
+from vs_st_pipeline_tests.support.consumers import CRMS, SUBSCRIBED
+from vs_st_pipeline_tests.support.story import TEST, Story
+
+Record = dict[str, Any]
+
+BACKUP = Path(__file__).resolve().parents[2] / "deploy" / "backup.py"
+_NUMBERS = itertools.count(1)
+
+
+@dataclass
+class Box:
+    """A merchant of one route on one machine.
+
+    Attributes:
+        scene: the route's own scene: the world, and this machine's folder.
+    """
+
+    route: str
+    scene: Any
+
+    @property
+    def merchant(self) -> str:
+        """The merchant's id."""
+        return TEST if self.route == "contacts" else str(self.scene.merchant)
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        found: Path = self.scene.data
+        return found
+
+    @property
+    def settings(self) -> Path:
+        """The merchants file."""
+        found: Path = self.scene.folder / "merchants.yaml"
+        return found
+
+    # What an operator does.
+
+    def run(self, *arguments: str) -> Any:
+        """Run `vs-st ARGUMENTS` here; what it said, and its exit code."""
+        return self.scene.run(*arguments)
+
+    def of(self, *arguments: str) -> Record:
+        """Run a command with `--merchant ID --json`; the merchant's part of what it printed."""
+        found: Record = self.run(*arguments, "--merchant", self.merchant, "--json").of(self.merchant)
+        return found
+
+    def sync(self) -> Record:
+        """`vs-st sync --merchant ID`; the report."""
+        return self.of("sync")
+
+    def synced(self) -> Record:
+        """The same, and it must go well: no error, and at the most what was refused before."""
+        report = self.sync()
+        assert report["status"] in (("ok", "partial") if self.route == "orders" else ("ok",)), report
+        assert report["error"] is None, report
+        return report
+
+    def state(self) -> Record:
+        """`vs-st merchants`: how the merchant stands."""
+        rows = self.run("merchants", "--json").json["merchants"]
+        found: Record = next(one for one in rows if one["merchant"] == self.merchant)
+        return found
+
+    def edit(self, change: Callable[[Record], Any]) -> None:
+        """Change the merchant's entry."""
+        whole = yaml.safe_load(self.settings.read_text(encoding="utf-8"))
+        change(next(one for one in whole["merchants"] if one["id"] == self.merchant))
+        self.settings.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
+
+    def back_up(self, target: Path) -> None:
+        """`python deploy/backup.py DATA_DIR TARGET`."""
+        let_go()
+        done = subprocess.run(
+            [sys.executable, str(BACKUP), str(self.data), str(target)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done
+
+    def put_back(self, copy: Path, *, newer: bool = False) -> None:
+        """Put a copy in the place of the data folder.
+
+        Args:
+            newer: what the broken folder kept beside its databases is taken along, as docs/operations.md says.
+        """
+        let_go()
+        if self.route != "contacts":
+            self.scene.inbox.close()
+        broken = self.data.with_name("data.broken")
+        shutil.rmtree(broken, ignore_errors=True)
+        self.data.rename(broken)
+        shutil.copytree(copy, self.data)
+        for pattern in ("*/*/*.evidence.jsonl", "*/*/forgotten.json") if newer else ():
+            for path in broken.glob(pattern):
+                shutil.copy2(path, self.data / path.relative_to(broken))
+
+    def another(self, folder: Path) -> Box:
+        """Return a second machine in the same world, at the same time, with settings and keys and no data yet."""
+        scene = type(self.scene)(
+            self.scene.box, folder, **({} if self.route == "contacts" else {"merchant": self.merchant})
+        )
+        if self.route == "consumers":
+            scene.now = self.scene.now
+        elif self.route != "contacts":
+            scene.shift = self.scene.shift
+        if self.route in ("audience", "notices"):  # it numbers its orders; it lets the shop's folder stay where it is
+            scene._numbers = 500
+        shutil.copytree(self.settings.parent / "keys", folder / "keys", dirs_exist_ok=True)
+        shutil.copy2(self.settings, folder)
+        return Box(self.route, scene)
+
+    # What happens at the source, and what was said of it.
+
+    def news(self) -> Any:
+        """Let something happen that must be told once; what it is."""
+        scene, number = self.scene, next(_NUMBERS)
+        match self.route:
+            case "contacts":
+                customer = next(one for one in scene.shop.customers(TEST) if one["firstName"] == "Marisol")
+                scene.shop.patch_customer(customer["id"], shippingAddress={"city": f"Town{number}"})
+                return f"Town{number}"
+            case "orders":
+                return scene.place()
+            case "audience":
+                scene.later(seconds=5)
+                scene.change("customers", "2", first_name=f"Bo{number}")
+                scene.drop()
+                return f"Bo{number}"
+            case "notices":
+                scene.later(seconds=5)
+                order = scene.order(number=f"D{number}", phone=f"+9197400{50000 + number}")
+                scene.failed(order)
+                return order
+        scene.order(f"drilled{number}@example.com")
+        return f"drilled{number}@example.com"
+
+    def told(self, news: Any) -> list[int]:
+        """How often each destination was told, by the stand-ins' own books."""
+        scene = self.scene
+        match self.route:
+            case "contacts":
+                said = [one["body"] or {} for one in scene.texting.journal(TEST) if one["method"] != "GET"]
+                return [sum(repr(one).count(f"'{news}'") for one in said)]
+            case "orders":
+                return [len(scene.accepted(news))]
+            case "audience":
+                return [sum(data.get("first_name", data.get("firstname")) == news or f"'{news}'" in repr(data)
+                            for _, data in scene.events())]  # fmt: skip
+            case "notices":
+                return [len(scene.sends(to=news["shippingAddress"]["contactPhone"]))]
+        return [
+            sum(one["what"] == SUBSCRIBED[crm][0] and one["email"] == news for one in scene.books(crm)) for crm in CRMS
+        ]
+
+
+@contextmanager
+def boxed(route: str, folder: Path) -> Iterator[Box]:
+    """A box in a world of the route, after a first good sync."""
+    scenario = "small" if route == "contacts" else homes.ORIGINS[route].scenario
+    module = "orders" if route == "contacts" else homes.ORIGINS[route].hurrying
+    hurrying = import_module(f"vs_st_pipeline_tests.support.{module}").hurrying
+    folder.mkdir(parents=True, exist_ok=True)
+    with Sandbox(scenario) as world, hurrying():
+        scene = Story(world, folder) if route == "contacts" else homes.begin(route, world, folder)
+        box = Box(route, scene)
+        if route == "audience":
+            scene.drop()
+        box.sync() if route == "orders" else box.synced()
+        try:
+            yield box
+        finally:
+            let_go()
+            if route != "contacts":
+                scene.inbox.close()
+
+
+def let_go() -> None:
+    """Let go of all files, as a process that ends."""
+    cli_sync._warehouse = None
+
+
+def once(box: Box, news: Any) -> bool:
+    """Say whether all were told once."""
+    return set(box.told(news)) == {1}
