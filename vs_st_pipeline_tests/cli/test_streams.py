@@ -284,8 +284,10 @@ def test_ruling_4_sync_says_what_it_cannot_see_beside_what_it_planned(story: Sto
 # --- Ctrl-C before there is anything to stop --------------------------------------------------------------------------
 
 SLOW_IMPORT = """
-import sys, time
+import signal, sys, time
 from vs_st_pipeline.cli import entry
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell's background begins with Ctrl-C ignored
 
 class Slow:
     def find_spec(self, name, *_):

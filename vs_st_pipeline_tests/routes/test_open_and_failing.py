@@ -28,7 +28,7 @@ def test_what_stands_open_is_open_until_it_is_settled_and_is_no_alert(story: Sto
     toy.waiting = (2, 1)
     story.sync("--route", "toy")
     assert (stand(story).state, stand(story).open) == ("open", 3)
-    assert f"1 open: {NAME}" in fleet(story).sentence()
+    assert f"1 open: {TEST} (toy)" in fleet(story).sentence()
     assert alerts.news(fleet(story), {}) == []
     toy.waiting = (0, 1)  # two were settled
     story.sync("--route", "toy")
