@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from vs_st_pipeline.connectors.vinoshipper.order_answers import of_error, unknown_keys
+from vs_st_pipeline.connectors.vinoshipper.order_answers import of_answer, of_error, unknown_keys
 from vs_st_pipeline.domain.errors import BadSettings, Refused
-from vs_st_pipeline.domain.order_desk import Conflict, Problem, RefusedWrite, UnknownOutcome
+from vs_st_pipeline.domain.order_desk import Conflict, Done, Problem, RefusedWrite, UnknownOutcome
+from vs_st_pipeline.platform.http.client import Answer
 
 SENT = {
     **dict.fromkeys(("sourceUrl", "metaFields", "fees", "disableCustomerNotifications", "paid", "isPaid"), 1),
@@ -107,6 +109,36 @@ def test_o4_3_one_problem_that_is_a_violation_makes_it_one_of_compliance(type: s
     answer = refusal(400, said)
     assert isinstance(answer, RefusedWrite)
     assert (answer.is_compliance, [one.code for one in answer.problems]) == (True, ["X", "Y"])
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ([{"orderNumber": "H-1"}], "bad_answer"),
+        ("H-1", "bad_answer"),
+        (None, "bad_answer"),
+        ({}, "bad_answer"),
+        ({"orderNumber": " "}, "bad_answer"),
+        ({"orderNumber": "H-2"}, "another_record"),
+        ({"orderNumber": "H-1", "error": {"status": 500}}, "another_record"),
+    ],
+)
+def test_o6_3_a_2xx_that_is_not_surely_that_order_is_unknown(body: Any, why: str) -> None:
+    answer = Answer(msgspec.Raw(msgspec.json.encode(body)), 200, None, "t")
+    assert of_answer(answer, "H-1") == UnknownOutcome(why, 200, "t")
+
+
+def test_o6_3_a_2xx_that_is_that_order_is_done() -> None:
+    found = of_answer(Answer(msgspec.Raw(b'{"orderNumber": "H-1"}'), 201, None, "t"), " H-1 ")
+    assert isinstance(found, Done)
+    assert (found.held.number, found.http_status) == ("H-1", 201)
+
+
+def test_o6_3_a_refusal_without_a_type_has_the_code_of_its_error_and_is_none_of_compliance() -> None:
+    said = {"errors": [{"code": "X", "description": "no"}]}
+    answer = of_error(Refused("refused", http_status=400, said=said, code="BAD_ORDER"), SENT)
+    assert isinstance(answer, RefusedWrite)
+    assert (answer.code, answer.is_compliance, [one.type for one in answer.problems]) == ("BAD_ORDER", False, [None])
 
 
 def test_a_key_that_was_not_sent_is_not_meant() -> None:
