@@ -29,6 +29,7 @@ import yaml
 
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.hints import NOTHING
+from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox
@@ -116,6 +117,12 @@ class Scene(Commanding):
     def now(self) -> datetime:
         """What the command takes for now."""
         return datetime.now(UTC) + self.shift
+
+    def due(self) -> datetime:
+        """When the route is due next, as a worker and a schedule read it."""
+        found = read_next_due(self.data, self.merchant, ROUTE)
+        assert found is not None
+        return found
 
     # How it begins.
 

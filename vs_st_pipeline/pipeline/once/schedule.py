@@ -29,10 +29,18 @@ def write_next_due(run: Run, at: datetime | None) -> None:
     """Store when the route is due next (UTC without zone); None: only a hint makes it due.
 
     One further off than any gap becomes a look after the greatest gap: else it would look like a wrong clock's.
+
+    A targeted sync never puts off what is due: it has looked at a few records alone, and where hints come often, no
+    whole sync would ever begin. Where no time is stored, the route is due, and stays so.
     """
+    path = due_path(run.warehouse.data_dir, run.merchant.id, run.route)
     at = min(at, run.now() + LARGEST_GAP) if at else None
+    if run.trigger == "hint":
+        stands = read_next_due(run.warehouse.data_dir, run.merchant.id, run.route)
+        if stands is None or stands <= (NEVER if at is None else at.replace(tzinfo=UTC)):
+            return
     text = at.replace(tzinfo=UTC).isoformat() if at else "never"
-    write_atomically(due_path(run.warehouse.data_dir, run.merchant.id, run.route), text.encode())
+    write_atomically(path, text.encode())
 
 
 def is_due(data_dir: Path, merchant_id: str, route: str, now: datetime) -> bool:

@@ -17,6 +17,8 @@ from vs_st_pipeline.routes.notices.words import ActionState, Noted, State
 
 EVERY: Final = timedelta(minutes=5)
 """How often the sources are asked what is new, of which no hint came, where no setting says otherwise."""
+BETWEEN: Final = timedelta(seconds=10)
+"""Between two runs at least, where a wait of known length ends: what ends soon after it is judged together."""
 NO_RECEIPT: Final = timedelta(hours=1)
 
 
@@ -52,13 +54,17 @@ def count(session: NoticesSession, db: Db) -> None:
 
 
 def next_due_at(session: NoticesSession, db: Db) -> datetime:
-    """Return when the route is due by time alone (UTC without zone): a wait that ends, a refresh, a retry."""
-    run = session.run
+    """Return when the route is due by time alone (UTC without zone): a wait that ends, a refresh, a retry.
+
+    What has ended while the run was under way counts: the run has not looked at it any more.
+    """
+    run, begun = session.run, session.begun
     now = run.now()
     every = run.merchant.section(EshopboxSettings).refresh.orders if run.merchant.has(EshopboxSettings) else EVERY
-    waits = db.value("select min(until) from planned.notices where verdict = 'waiting' and until > ?", [now])
-    again = db.value("select min(retry_at) from synced.notices where retry_at > ?", [now])
+    waits = db.value("select min(until) from planned.notices where verdict = 'waiting' and until > ?", [begun])
+    again = db.value("select min(retry_at) from synced.notices where retry_at > ?", [begun])
     acts = db.value("select 1 from synced.actions where state = ? limit 1", [ActionState.WAITING])
     answers = answers_due.next_due(db, now, pushes=session.settings.activity.push_url is not None)
-    times = [one for one in (waits, again, answers, now + SOON if acts else None) if one is not None]
-    return min([now + every, *(max(one, now + SOON) for one in times)])
+    ends = [max(one, now + BETWEEN) for one in (waits, again) if one is not None]
+    looked_at = [max(one, now + SOON) for one in (answers, now if acts else None) if one is not None]
+    return min([now + every, *ends, *looked_at])

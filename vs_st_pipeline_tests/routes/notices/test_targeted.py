@@ -59,6 +59,31 @@ def test_a_hook_leads_to_the_message_of_its_order_alone(alone: Scene, merchant: 
     assert scene.wrong() == []
 
 
+def test_hooks_that_come_without_end_keep_no_message_and_no_whole_sync_from_its_time(alone: Scene) -> None:
+    """Each hook's own sync looks at its order alone: it must not put off what another order waits for."""
+    scene = alone
+    scene.based(settle="60s", eshopbox={"refresh": {"orders": "5m"}})
+    assert scene.synced()["status"] == "ok"
+    due = scene.due()
+    first = scene.order()
+    scene.advance(first, "out_for_delivery")
+    scene.failed(first)
+    worked(scene)
+    assert scene.stand(first) == [(FAILED, "waiting", "settling")]
+    settled = scene.due()
+    assert settled < due
+    for _ in range(3):
+        scene.later(seconds=40)
+        scene.advance(other := scene.order(), "out_for_delivery")
+        scene.hook(other)
+        worked(scene)
+        assert scene.due() == settled
+    assert scene.due() < scene.now
+    scene.synced()
+    assert scene.stand(first) == [(FAILED, "accepted", None)]
+    assert scene.wrong() == []
+
+
 def test_an_answer_by_the_merchants_own_account_is_acted_on_by_one_targeted_sync(alone: Scene) -> None:
     scene = alone
     scene.based()
