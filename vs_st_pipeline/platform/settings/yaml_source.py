@@ -322,9 +322,7 @@ def load_with_lines(text: str, name: str) -> Node:
     """
     tree = _Tree(name)
     try:
-        loader = yaml.CSafeLoader(text)
-        while (event := loader.get_event()) is not None and not isinstance(event, yaml.StreamEndEvent):
-            tree.add(event)
+        tree.read(yaml.CSafeLoader(text))
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(name, error) from None
     except yaml.reader.ReaderError as error:
@@ -353,7 +351,8 @@ class _Open:
 class _Tree:
     """Builds nodes from events, with a stack of its own.
 
-    Four of five events are scalars, so they take a short path: a key becomes no node.
+    Four of five events are scalars of a mapping: a key, which becomes no node, or a plain value. `read` takes these by
+    itself, because a file of thousands of merchants has some hundred thousand of them.
     """
 
     def __init__(self, file: str) -> None:
@@ -363,7 +362,23 @@ class _Tree:
         self._anchors: dict[str, Node | None] = {}  # None: still open
         self._merged_keys = 0
 
-    def add(self, event: yaml.Event) -> None:
+    def read(self, loader: yaml.CSafeLoader) -> None:
+        """Take all events of a file."""
+        file, stack, next_event, scalar = self._file, self._stack, loader.get_event, yaml.ScalarEvent
+        while (event := next_event()) is not None:
+            if event.__class__ is scalar and stack and event.tag is None and event.anchor is None:
+                top = stack[-1]
+                if (children := top.children) is not None:
+                    if (key := top.key) is None:
+                        top.key, top.key_line = event.value, event.start_mark.line + 1  # type: ignore[union-attr]  # as `_line`
+                        continue
+                    if key not in children:
+                        children[key] = Node(file, top.key_line, key, event.value, plain=event.implicit[0])
+                        top.key = None
+                        continue
+            self._add(event)
+
+    def _add(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.ScalarEvent):
             top = self._stack[-1] if self._stack else None
             if top is None or top.children is None or top.key is not None:
