@@ -5,6 +5,7 @@ Data flow: a webhook's body -> Call (by its connector) -> Hint for each route th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -110,7 +111,7 @@ class Hint:
         stored_at: when it was stored, or made to wait again, by the machine's clock; epoch seconds.
         at: the same by `VS_ST_NOW` where that is set; ISO.
         tries: how often it was tried and had to wait again.
-        kept: what the entry keeps.
+        kept_json: what the entry keeps, as it is stored: a sync may take some hundred thousand hints.
     """
 
     hint: int
@@ -127,7 +128,13 @@ class Hint:
     at: str
     tries: int
     state: HintState
-    kept: Mapping[str, Any] = field(default_factory=dict)
+    kept_json: str = "{}"
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """Return what the entry keeps, by key."""
+        found: dict[str, Any] = json.loads(self.kept_json)
+        return found
 
     @property
     def record(self) -> tuple[str, str, str]:

@@ -49,10 +49,8 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
     owner, began, found = f"sync {run.run_id} {run.merchant.id} {run.route}", inbox.clock(), Taken()
     try:
         inbox.take_back_dead()  # where no worker runs, nobody else does (H26)
-        waiting = [one for one in inbox.waiting([run.merchant.id], route=run.route) if one.held_until <= began]
         found.queued = inbox.queued(run.merchant.id, run.route)
-        if waiting:
-            found.hints = inbox.claim(waiting, owner, run_id=run.run_id)
+        found.hints = _claimed(run, inbox, owner, began)
     except UNUSABLE as error:
         _warn(run, error)
     with LEASES.kept(inbox, owner):
@@ -71,6 +69,11 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
             inbox.whole_ended(run.merchant.id, run.route, began, well=True)
         except UNUSABLE as error:  # the leases end, and another sync does it again
             _warn(run, error)
+
+
+def _claimed(run: Run, inbox: Inbox, owner: str, now: float) -> list[Hint]:
+    waiting = [one for one in inbox.waiting([run.merchant.id], route=run.route) if one.held_until <= now]
+    return inbox.claim(waiting, owner, run_id=run.run_id) if waiting else []
 
 
 def _settle(run: Run, inbox: Inbox, queue: Queue, found: Taken) -> None:

@@ -95,7 +95,8 @@ def waiting(run: Run) -> list[Hint]:
 
 
 def _event(hint: Hint) -> Event:
-    kept = {key: str(hint.kept.get(key) or "") for key in ("event_id", "event", "order_id", "activity_id")}
+    said = hint.kept
+    kept = {key: str(said.get(key) or "") for key in ("event_id", "event", "order_id", "activity_id")}
     asked = kept["order_id"] or str(hint.id)
     key = (
         event_key(kept["event_id"], asked, kept["event"])

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import intern
 from typing import Any, Final
 
 from vs_st_pipeline.domain.hint_timing import ASKED_AGAIN, BARRED, FORGOTTEN, due_at
@@ -846,8 +847,5 @@ from hints as h join entries as e using (entry) where"""
 
 
 def _hint(*row: Any) -> Hint:
-    *columns, state, kept = row
-    return Hint(**dict(zip(_COLUMNS, columns, strict=True)), state=HintState(state), kept=json.loads(kept))
-
-
-_COLUMNS = Hint.__match_args__[:-2]
+    numbers, words, said, (state, kept) = row[:2], row[2:6], row[6:-2], row[-2:]
+    return Hint(*numbers, *map(intern, words), *said, HintState(state), kept)  # words are the same in thousands
