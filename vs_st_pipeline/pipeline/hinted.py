@@ -230,8 +230,9 @@ class Queue:
 
     Attributes:
         hand_over: as in `Hinted`.
-        unread: numbers of those of these hints whose records a sync that ended well has left for the next one.
+        unread: numbers of those of these hints whose records a sync that ended well has left for the next one. Without
+            it none is left, and nobody asks a hint that was handed over for what it keeps.
     """
 
     hand_over: HandOver
-    unread: Callable[[Run, Sequence[Hint]], Collection[int]] = lambda _run, _hints: ()
+    unread: Callable[[Run, Sequence[Hint]], Collection[int]] | None = None

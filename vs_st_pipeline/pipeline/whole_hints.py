@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vs_st_pipeline.domain.hints import Hint, Outcome
 from vs_st_pipeline.pipeline.hinted import Queue
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.leases import LEASES
-from vs_st_pipeline.platform.inbox.store import UNUSABLE, Inbox
+from vs_st_pipeline.platform.inbox.store import AT_ONCE, UNUSABLE, Inbox
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 
 
@@ -50,13 +50,15 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
     try:
         inbox.take_back_dead()  # where no worker runs, nobody else does (H26)
         found.queued = inbox.queued(run.merchant.id, run.route)
-        found.hints = _claimed(run, inbox, owner, began)
     except UNUSABLE as error:
         _warn(run, error)
     with LEASES.kept(inbox, owner):
         try:
-            if found.hints:
-                queue.hand_over(run, found.hints)
+            for hints in _claimed(run, inbox, owner, began):
+                found.hints += hints  # given back where they cannot be handed over
+                queue.hand_over(run, hints)
+                if queue.unread is None:  # there may be some hundred thousand
+                    found.hints[-len(hints) :] = [replace(one, kept_json="{}", event_id=None) for one in hints]
                 failpoint("hints taken")
             yield found
         except BaseException:
@@ -71,16 +73,22 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
             _warn(run, error)
 
 
-def _claimed(run: Run, inbox: Inbox, owner: str, now: float) -> list[Hint]:
-    waiting = [one for one in inbox.waiting([run.merchant.id], route=run.route) if one.held_until <= now]
-    return inbox.claim(waiting, owner, run_id=run.run_id) if waiting else []
+def _claimed(run: Run, inbox: Inbox, owner: str, now: float) -> Iterator[list[Hint]]:
+    """Claim the hints that wait, those of some records at a time: a receiver stores its calls in between."""
+    try:
+        waiting = [one for one in inbox.waiting([run.merchant.id], route=run.route) if one.held_until <= now]
+        for start in range(0, len(waiting), AT_ONCE):
+            if hints := inbox.claim(waiting[start : start + AT_ONCE], owner, run_id=run.run_id):
+                yield hints
+    except UNUSABLE as error:
+        _warn(run, error)
 
 
 def _settle(run: Run, inbox: Inbox, queue: Queue, found: Taken) -> None:
     both = [*found.queued, *found.hints]
     if not both:
         return
-    unread = set(queue.unread(run, both)) - found.waits
+    unread = set() if queue.unread is None else set(queue.unread(run, both)) - found.waits
     inbox.give_back(one for one in found.hints if one.hint in found.waits)
     inbox.queue((one for one in both if one.hint in unread), run.run_id)
     done = [one for one in both if one.hint not in unread | found.waits]

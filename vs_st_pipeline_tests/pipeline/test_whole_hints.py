@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from vs_st_pipeline.domain.errors import TryLater
+from vs_st_pipeline.domain.hints import Hint
 from vs_st_pipeline.pipeline import whole_hints
 from vs_st_pipeline.pipeline.hinted import Queue
+from vs_st_pipeline.platform.inbox import store
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline_tests.support.hints import Hints
@@ -46,3 +52,46 @@ def test_r49_a_whole_sync_leaves_hints_on_what_a_route_of_ours_has_just_written(
     with whole_hints.taken(run, Queue(lambda _run, _hints: None)) as found:
         assert [hint.id for hint in found.hints] == ["2"]
     assert [one.record for one in hints.inbox.waiting()] == ["1"]
+
+
+def test_many_hints_are_taken_and_settled_some_at_a_time_and_calls_are_stored_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_hints, "AT_ONCE", 2)
+    monkeypatch.setattr(store, "AT_ONCE", 2)
+    hints, warehouse = Hints(tmp_path, at=time.time()), Warehouse(tmp_path, {"contacts": LAYOUT})
+    for number in range(5):
+        hints.comes(str(number), order_id=str(number))
+    merchant: Any = Merchant("hill")
+    run = Run(merchant, warehouse, lambda: datetime.now(UTC), run_id="one", inbox=hints.inbox)
+    came: list[list[str | None]] = []
+
+    def hand_over(_run: Run, some: Sequence[Hint]) -> None:
+        came.append([hint.id for hint in some])
+        assert all(hint.kept == {"order_id": hint.id} for hint in some)
+        hints.comes(f"meanwhile {len(came)}")  # by a receiver
+
+    with whole_hints.taken(run, Queue(hand_over)) as found:
+        assert came == [["0", "1"], ["2", "3"], ["4"]]
+        assert [hint.id for hint in found.hints] == ["0", "1", "2", "3", "4"]
+        assert not any(hint.kept for hint in found.hints), "nobody asks for it any more"
+    assert sorted(one.record for one in hints.inbox.waiting()) == [f"meanwhile {number}" for number in (1, 2, 3)]
+
+
+def test_hints_that_cannot_be_handed_over_are_given_back_with_those_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_hints, "AT_ONCE", 2)
+    hints, warehouse = Hints(tmp_path, at=time.time()), Warehouse(tmp_path, {"contacts": LAYOUT})
+    for number in range(5):
+        hints.comes(str(number))
+    merchant: Any = Merchant("hill")
+    run = Run(merchant, warehouse, lambda: datetime.now(UTC), run_id="one", inbox=hints.inbox)
+
+    def hand_over(_run: Run, some: Sequence[Hint]) -> None:
+        if some[0].id == "2":
+            raise TryLater("the file is busy")
+
+    with pytest.raises(TryLater), whole_hints.taken(run, Queue(hand_over)):
+        pass
+    assert sorted(one.record for one in hints.inbox.waiting()) == ["0", "1", "2", "3", "4"]

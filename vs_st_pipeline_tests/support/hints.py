@@ -32,10 +32,12 @@ class Hints:
         finally:
             self.at = before
 
-    def comes(self, id_: str, *, merchant: str = "hill", system: str = "vinoshipper", route: str = "contacts") -> None:
+    def comes(
+        self, id_: str, *, merchant: str = "hill", system: str = "vinoshipper", route: str = "contacts", **kept: str
+    ) -> None:
         """A webhook for an order is stored."""
-        arrival = Arrival(merchant, system, Call(ORDER, id_, event="UPDATED"), (route,), "2026-11-29T12:00:00Z")
-        self.inbox.put([arrival])
+        call = Call(ORDER, id_, event="UPDATED", kept=kept)
+        self.inbox.put([Arrival(merchant, system, call, (route,), "2026-11-29T12:00:00Z")])
 
     def settles(self, outcome: Outcome, *, lag: float | None = None, merchant: str = "hill") -> None:
         """All that waits of a merchant is claimed and settled now."""

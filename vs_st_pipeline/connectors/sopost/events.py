@@ -31,8 +31,8 @@ from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.platform.warehouse.suppression import filter_suppressed
 
 WEBHOOK, IMPORT = "webhook", "import"
-TAKEN: Final = "sopost_taken"
-"""The state that says which entry of the inbox is the newest of those that were taken."""
+TAKEN, _TAKEN_BY = "sopost_taken", "sopost_taken_by"
+"""The states that say which entry of the inbox is the newest of those that were taken, and by which run."""
 
 _ORDERS = ORDERS.table
 _AT_ONCE: Final = 20_000
@@ -54,15 +54,19 @@ class Event:
 def take(run: Run, hints: Sequence[Hint]) -> int:
     """Store the events of these hints; returns how many there are, those that were known already too.
 
-    Orders that nobody knew wait to be read from then on. In one transaction; under the route's sync lock.
+    Orders that nobody knew wait to be read from then on. Under the route's sync lock, some thousands in a transaction:
+    where it is stopped between two, all are taken once more.
     """
     own = [hint for hint in hints if (hint.system, hint.kind) == (SOPOST, ORDER)]
     found = [*_lost(run), *own]
     if found:
-        with run.open() as db, db.transaction():
+        with run.open() as db:
             for start in range(0, len(found), _AT_ONCE):
-                _store(run, db, [_event(hint) for hint in found[start : start + _AT_ONCE]])
-            set_state(db, TAKEN, max(get_state(db, TAKEN) or 0, *(hint.entry for hint in found)), run.now())
+                with db.transaction():
+                    _store(run, db, [_event(hint) for hint in found[start : start + _AT_ONCE]])
+            with db.transaction():
+                set_state(db, TAKEN, max(get_state(db, TAKEN) or 0, *(hint.entry for hint in found)), run.now())
+                set_state(db, _TAKEN_BY, run.run_id, run.now())
     return len(own)
 
 
@@ -71,10 +75,11 @@ def _lost(run: Run) -> list[Hint]:
     if run.inbox is None or not run.inbox.exists:
         return []
     with suppress(*UNUSABLE):
-        newest = run.inbox.newest_done(run.merchant.id, run.route, SOPOST)
         with run.open() as db:
-            known = get_state(db, TAKEN) or 0
-        if newest > known:
+            known, by = get_state(db, TAKEN) or 0, get_state(db, _TAKEN_BY)
+        if by == run.run_id:  # it has looked, with the first of the hints that it takes
+            return []
+        if run.inbox.newest_done(run.merchant.id, run.route, SOPOST) > known:
             return [one for one in run.inbox.done(run.merchant.id, run.route, SOPOST) if one.kind == ORDER]
     return []
 

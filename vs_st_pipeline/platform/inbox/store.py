@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from sys import intern
 from typing import Any, Final
@@ -33,6 +34,8 @@ from vs_st_pipeline.platform.settings import environment
 
 FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
+AT_ONCE: Final = 2_000
+"""Hints, or records with hints, that are changed in one transaction: whoever stores a call waits until it has ended."""
 BUSY_SECONDS: Final = 5.0
 _AT_ONCE: Final = 1000
 _PAGES_IN_LOG: Final = 8000  # 32 MB: a call waits while the log is copied into the file, so that is done seldom
@@ -172,6 +175,13 @@ class Inbox:
                 db.execute("rollback")
             raise
         failpoint("inbox")
+
+    def _write_each(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each row, some thousands in a transaction: receivers wait for each to end."""
+        left = iter(rows)
+        while part := list(islice(left, AT_ONCE)):
+            with self._write() as db:
+                db.executemany(sql, part)
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._db().execute(sql, values).fetchall() if self.exists else []
@@ -457,11 +467,10 @@ class Inbox:
 
     def queue(self, hints: Iterable[Hint], run_id: str) -> None:
         """Leave claimed hints to the next whole sync: their records are in its queue. No lease ends."""
-        with self._write() as db:
-            db.executemany(
-                "update hints set owner = 'queue', lease_until = null, run_id = ? where hint = ? and state = 'working'",
-                [(run_id, one.hint) for one in hints],
-            )
+        self._write_each(
+            "update hints set owner = 'queue', lease_until = null, run_id = ? where hint = ? and state = 'working'",
+            ((run_id, one.hint) for one in hints),
+        )
 
     def settle(
         self,
@@ -478,15 +487,14 @@ class Inbox:
             written_at: when the last ledger commit was, for the lag; None where nothing was written.
         """
         now = self.clock()
-        with self._write() as db:
-            db.executemany(
-                """update hints set state = ?, outcome = ?, error = null, owner = null, lease_until = null,
-                          settled_at = ?, run_id = coalesce(?, run_id), lag = ? where hint = ?""",
-                [
-                    (state, outcome, now, run_id, None if written_at is None else written_at - one.stored_at, one.hint)
-                    for one in hints
-                ],
-            )
+        self._write_each(
+            """update hints set state = ?, outcome = ?, error = null, owner = null, lease_until = null,
+                      settled_at = ?, run_id = coalesce(?, run_id), lag = ? where hint = ?""",
+            (
+                (state, outcome, now, run_id, None if written_at is None else written_at - one.stored_at, one.hint)
+                for one in hints
+            ),
+        )
 
     def give_back(self, hints: Iterable[Hint], *, not_before: float = 0.0, error: str | None = None) -> None:
         """Let claimed hints wait again.
@@ -495,12 +503,11 @@ class Inbox:
             not_before: for a try that failed: when the next one may be.
             error: its kind; then it counts as a try.
         """
-        with self._write() as db:
-            db.executemany(
-                """update hints set state = 'waiting', owner = null, lease_until = null, not_before = ?, error = ?,
-                          tries = tries + ? where hint = ? and state = 'working'""",
-                [(not_before, error, int(error is not None), one.hint) for one in hints],
-            )
+        self._write_each(
+            """update hints set state = 'waiting', owner = null, lease_until = null, not_before = ?, error = ?,
+                      tries = tries + ? where hint = ? and state = 'working'""",
+            ((not_before, error, int(error is not None), one.hint) for one in hints),
+        )
 
     def release(self, owner: str) -> None:
         """Let all that an owner has claimed wait again: it is stopping."""
@@ -846,6 +853,13 @@ from hints as h join entries as e using (entry) where"""
 """The columns of a hint, in the order in which `_hint` takes them; what follows says which."""
 
 
-def _hint(*row: Any) -> Hint:
-    numbers, words, said, (state, kept) = row[:2], row[2:6], row[6:-2], row[-2:]
-    return Hint(*numbers, *map(intern, words), *said, HintState(state), kept)  # words are the same in thousands
+def _hint(
+    number: int, entry: int, merchant: str, route: str, system: str, kind: str, id_: str | None, phone: str | None,
+    event: str | None, event_id: str | None, stored_at: float, at: str, tries: int, state: str, kept: str,
+) -> Hint:  # fmt: skip
+    """Return a hint; of a word that thousands of hints share there is one."""
+    words = intern(merchant), intern(route), intern(system), intern(kind)
+    event = None if event is None else intern(event)
+    return Hint(
+        number, entry, *words, id_, phone, event, event_id, stored_at, intern(at), tries, HintState(state), kept
+    )
