@@ -859,7 +859,7 @@ def _hint(
 ) -> Hint:  # fmt: skip
     """Return a hint; of a word that thousands of hints share there is one."""
     words = intern(merchant), intern(route), intern(system), intern(kind)
-    event = None if event is None else intern(event)
+    id_, event = None if id_ is None else intern(id_), None if event is None else intern(event)
     return Hint(
         number, entry, *words, id_, phone, event, event_id, stored_at, intern(at), tries, HintState(state), kept
     )
