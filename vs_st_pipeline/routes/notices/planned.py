@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
+from vs_st_pipeline.platform.kept_records import as_json
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices.gathering import Candidate
 from vs_st_pipeline.routes.notices.rendering import Rendered
@@ -81,11 +82,11 @@ def _row(one: Candidate, verdict: Verdict | None) -> tuple[Any, ...]:
     if verdict is None or (not verdict.drops and verdict.rule >= SHOWN_FROM):
         template_id = it.wanted.id if it.wanted is not None else None
         if isinstance(it.rendered, Rendered):
-            params = _json([param.value for param in it.rendered.params])
+            params = as_json([param.value for param in it.rendered.params])
             text = it.rendered.text
-            buttons = _json([{"action": one.action, "title": one.title} for one in it.rendered.buttons])
+            buttons = as_json([{"action": one.action, "title": one.title} for one in it.rendered.buttons])
         if it.proof is not None and account is not None:
-            proof = _json(it.proof.as_json(it.recipient.phone or "", account.id))
+            proof = as_json(it.proof.asas_json(it.recipient.phone or "", account.id))
     why: tuple[Any, ...] = (DUE, None, None, None, None)
     if verdict is not None:
         kind = DROPPED if verdict.drops else WAITING
@@ -95,9 +96,6 @@ def _row(one: Candidate, verdict: Verdict | None) -> tuple[Any, ...]:
         one.order_number or "", account.id if account is not None else None, template_id, it.recipient.phone, params,
         text, buttons, proof, it.event.occurred_at,
     )  # fmt: skip
-
-
-_json: Final = json.JSONEncoder(ensure_ascii=False).encode  # made once: dumps would make one for every value
 
 
 def rows(session: NoticesSession) -> dict[str, Any]:
