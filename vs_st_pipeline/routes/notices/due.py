@@ -65,6 +65,6 @@ def next_due_at(session: NoticesSession, db: Db) -> datetime:
     again = db.value("select min(retry_at) from synced.notices where retry_at > ?", [begun])
     acts = db.value("select 1 from synced.actions where state = ? limit 1", [ActionState.WAITING])
     answers = answers_due.next_due(db, now, pushes=session.settings.activity.push_url is not None)
-    ends = [max(one, now + BETWEEN) for one in (waits, again) if one is not None]
+    ends: list[datetime] = [max(one, now + BETWEEN) for one in (waits, again) if one is not None]
     looked_at = [max(one, now + SOON) for one in (answers, now if acts else None) if one is not None]
     return min([now + every, *ends, *looked_at])

@@ -86,7 +86,7 @@ def _row(one: Candidate, verdict: Verdict | None) -> tuple[Any, ...]:
             text = it.rendered.text
             buttons = as_json([{"action": one.action, "title": one.title} for one in it.rendered.buttons])
         if it.proof is not None and account is not None:
-            proof = as_json(it.proof.asas_json(it.recipient.phone or "", account.id))
+            proof = as_json(it.proof.as_json(it.recipient.phone or "", account.id))
     why: tuple[Any, ...] = (DUE, None, None, None, None)
     if verdict is not None:
         kind = DROPPED if verdict.drops else WAITING
