@@ -96,6 +96,9 @@ def _ask_accounts(session: NoticesSession, found: NoticesCheck) -> None:
                 first = error
             else:
                 found.errors.append(error)
+        else:
+            if not row["proven"]:
+                found.doubts.append(readiness.not_verified(account))
     if first is not None:
         raise first
 
