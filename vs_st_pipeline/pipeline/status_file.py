@@ -63,6 +63,7 @@ class LastRun(msgspec.Struct, frozen=True):
     Attributes:
         parts: error of each part of the route that failed while the others went on.
         troubles: what people are told of besides, as the last run saw it that looked.
+        held_up: what is held until a person does something, as the last run saw it that looked.
     """
 
     at: Moment
@@ -72,6 +73,7 @@ class LastRun(msgspec.Struct, frozen=True):
     calls: dict[str, int] = {}
     parts: dict[str, Error] = {}
     troubles: list[Trouble] = []
+    held_up: str = ""
 
 
 class OutcomeSince(msgspec.Struct, frozen=True, rename={"how": "as"}):
@@ -174,8 +176,9 @@ def write_status(
         if status.ended is None or status.ended.how != ended:
             status.ended = OutcomeSince(ended, now)
         status.hours = _counted(status, now, report)
-        if "troubles" not in report and "troubles" in (before := status.last_run or {}):
-            report = {**report, "troubles": before["troubles"]}
+        before = status.last_run or {}
+        seen_before = {name: before[name] for name in ("troubles", "held_up") if name in before}
+        report = {**seen_before, **report}  # a run that did not look knows of no end
         status.last_run = {"at": now.isoformat(), **report}
         write_atomically(folder / named_for(route, "standing.json"), msgspec.json.encode(status))
 
