@@ -28,6 +28,7 @@ from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 BASE_CALLS = 6.0  # requests to the first system that a sync is taken to need while nothing is known of the merchant
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
 HOURS_KEPT = 48
+_SEEN = ("troubles", "held_up")  # what a run that did not look for it does not report
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -177,7 +178,7 @@ def write_status(
             status.ended = OutcomeSince(ended, now)
         status.hours = _counted(status, now, report)
         before = status.last_run or {}
-        seen_before = {name: before[name] for name in ("troubles", "held_up") if name in before}
+        seen_before: dict[str, Any] = {name: before[name] for name in _SEEN if name in before}
         report = {**seen_before, **report}  # a run that did not look knows of no end
         status.last_run = {"at": now.isoformat(), **report}
         write_atomically(folder / named_for(route, "standing.json"), msgspec.json.encode(status))
