@@ -19,7 +19,7 @@ from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import status_map
-from vs_st_pipeline.routes.notices.meanings import MEANINGS
+from vs_st_pipeline.routes.notices.meanings import CODES_MEAN, MEANINGS
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 
 Record = dict[str, Any]
@@ -118,8 +118,14 @@ def _statuses(db: Db, key: str) -> list[Record]:
         [key],
     )
     for one in found:
-        one["means"] = MEANINGS.get(str(one["reason"] or one["state"] or ""), "")
+        one["means"] = means(one["reason"], one["code"], one["state"])
     return found
+
+
+def means(reason: str | None, code: str | None, state: str | None) -> str:
+    """Return what the most precise of these words means: a code's where the reason is the vendor's own sentence."""
+    words = (word for word in (reason, code, state) if word)
+    return next((says for word in words if (says := MEANINGS.get(word) or CODES_MEAN.get(word))), "")
 
 
 def activity(db: Db, key: str, at: datetime | None = None) -> list[Record]:

@@ -16,7 +16,7 @@ from vs_st_pipeline.connectors.salesforce import writing as salesforce
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
-from vs_st_pipeline.routes.consumers import codes, explain, judging
+from vs_st_pipeline.routes.consumers import codes, explain, history, judging
 from vs_st_pipeline.routes.consumers.pages import PAGES
 from vs_st_pipeline.routes.consumers.route import ROUTE
 from vs_st_pipeline.routes.consumers.stage_names import SYNCED
@@ -67,6 +67,21 @@ def test_refused_there_without_a_code_is_not_refused_by_the_person() -> None:
     assert any("refused there (refused): it was refused without a code" in line for line in there)
     assert any("held (refused): the person said no" in line for line in person)
     assert _why(_consent("rejected", None, "A")) == there
+
+
+def test_history_says_below_what_the_codes_in_it_mean() -> None:
+    entry = {
+        "at": "2026-03-01T12:00:00Z", "crm": "klaviyo", "event": "rejected", "code": "no_target", "field": None,
+        "target": "A", "consent_id": "c1",
+    }  # fmt: skip
+    answer = {"email": "ada@example.com", "contacts": [], "entries": [entry, {**entry, "code": None}]}
+    merchant = cast(Any, SimpleNamespace(name="Glow", time_zone=UTC))
+    lines = history.history_lines(answer, [], merchant)
+    assert lines[-3:] == [
+        "  2026-03-01 12:00  Klaviyo  rejected  A by consent c1",
+        "  what these words mean:",
+        f"    no_target  {SENTENCE}",
+    ]
 
 
 def test_the_page_says_what_was_refused_by_code(tmp_path: Path) -> None:

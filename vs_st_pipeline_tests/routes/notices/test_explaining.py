@@ -137,6 +137,21 @@ def test_nothing_of_a_plan_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, rows)) <= width
 
 
+@pytest.mark.parametrize(
+    ("reason", "code", "state", "says"),
+    [
+        ("settling", None, "waiting", MEANINGS["settling"]),
+        ("1002", "1002", "failed", "The number is not on WhatsApp."),
+        ("Message undeliverable", "131026", "failed", "The number is not on WhatsApp."),
+        ("Message undeliverable", "9", "failed", MEANINGS["failed"]),
+        (None, None, "read", "It was read."),
+        (None, None, None, ""),
+    ],
+)
+def test_the_most_precise_word_is_explained(reason: str | None, code: str | None, state: str | None, says: str) -> None:
+    assert explain.means(reason, code, state) == says
+
+
 def test_names_keep_their_capitals() -> None:
     assert WORDS["code of a failed message"]["1002"] == "The number is not on WhatsApp."
 
