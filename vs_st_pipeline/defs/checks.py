@@ -121,8 +121,7 @@ def _result(
         description=f"{told} Look at {named}: {check.means}" if bad else told,
         metadata={
             "number": count,
-            "of": of,
-            "share": _share(count, of),
+            **({"of": of, "share": _share(count, of)} if of else {}),
             "merchants to look at": len(bad),
             "merchants known": len(found),
             "merchants checked in this run": len(here),

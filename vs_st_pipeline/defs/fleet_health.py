@@ -193,8 +193,14 @@ _NUMBERS = ("merchant", "good sync", "numbers")
 
 
 def _shown(stands: Sequence[MerchantHealth]) -> list[MerchantHealth]:
-    bad = [one for one in stands if one.state not in QUIET][:MOST_SHOWN]
-    return [*bad, *[one for one in stands if one.state in QUIET][: max(0, MOST_FINE - len(bad))]]
+    quiet = [one for one in stands if one.state in QUIET and not _is_held_up(one)]
+    bad = [one for one in stands if one.state not in QUIET or _is_held_up(one)][:MOST_SHOWN]
+    return [*bad, *quiet[: max(0, MOST_FINE - len(bad))]]
+
+
+def _is_held_up(one: MerchantHealth) -> bool:
+    """Say whether it is well, and something is held all the same until a person acts."""
+    return one.state == FINE and bool(one.says)
 
 
 def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, Any]]:
@@ -210,7 +216,8 @@ def _rows(stands: Iterable[MerchantHealth], now: datetime) -> list[Mapping[str, 
 
 
 def _state(one: MerchantHealth, now: datetime) -> str:
-    return f"{one.in_words}, for {humanize(now - one.since)}" if one.since and one.says else one.in_words
+    in_trouble = one.since and one.says and one.state != FINE
+    return f"{one.in_words}, for {humanize(now - one.since)}" if one.since and in_trouble else one.in_words
 
 
 def _numbers(stands: Iterable[MerchantHealth], found: Fleet) -> list[Mapping[str, Any]]:

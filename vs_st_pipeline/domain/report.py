@@ -78,6 +78,8 @@ class Report:
         seconds: from start to end.
         troubles: all that people are told of besides the status; None where this run did not look: then what an
             earlier one saw stands.
+        held_up: what is held until a person does something, in a few words, `""`: nothing; None where this run did not
+            look: then what an earlier one saw stands.
         keys: the keys of the report object, and what each is.
     """
 
@@ -106,6 +108,7 @@ class Report:
     lag_seconds: float | None = None
     seconds: float = 0.0
     troubles: list[Trouble] | None = None
+    held_up: str | None = None
 
     def is_partial(self) -> bool:
         """Say whether this run, which came to its end, did less than it had to (routes.md R68)."""
@@ -169,6 +172,8 @@ class Report:
             kept["parts"] = {name: error.as_report() for name, error in self.parts.items()}
         if self.troubles is not None:
             kept["troubles"] = [asdict(one) for one in self.troubles]
+        if self.held_up is not None:
+            kept["held_up"] = self.held_up
         return kept
 
     def lines(self) -> list[str]:

@@ -78,8 +78,14 @@ def unreadable(kind: str, table_name: str) -> Callable[[Run, Db], Metric]:
     return find
 
 
-def new_drift(kind: str) -> Callable[[Run, Db], Metric]:
-    """Measure unknown names and values that came up within a week; a person has already seen the older ones."""
+def new_drift(kind: str, table_name: str) -> Callable[[Run, Db], Metric]:
+    """Measure unknown names and values that came up within a week; a person has already seen the older ones.
+
+    They are a share of nothing: the total is 0, and the detail says in how many records they were looked for.
+
+    Args:
+        table_name: where the records of this kind are stored, with a condition, if there is one.
+    """
 
     def find(run: Run, db: Db) -> Metric:
         rows = db.rows(
@@ -88,7 +94,9 @@ def new_drift(kind: str) -> Callable[[Run, Db], Metric]:
         new = [
             f"{what} ({counted(seen, 'times')})" for what, seen, first_at in rows if run.now() - first_at < NEWS_LASTS
         ]
-        return Metric(len(new), len(rows), ", ".join(new))
+        looked_at = f"in {counted(int(db.value(f'select count(*) from {table_name}')), f'{kind}s')}"
+        older = f"; {len(rows) - len(new)} known for more than a week" if len(rows) > len(new) else ""
+        return Metric(len(new), 0, f"{', '.join(new) or 'nothing new'}, {looked_at}{older}")
 
     return find
 

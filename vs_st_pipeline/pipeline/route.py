@@ -271,6 +271,7 @@ class Route:
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not.
         open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
+        held_advice: what a person does about what its reports call `held_up`.
         progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`;
             `""` where nothing is under way.
         history_again: how what is told once for good is told again; None: nothing is.
@@ -316,6 +317,7 @@ class Route:
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
     open_advice: str = ""
+    held_advice: str = ""
     history_again: HistoryAgain | None = None
     registering: Registering | None = None
     progress: Callable[[Path, str], str] = lambda _data_dir, _merchant: ""

@@ -28,6 +28,7 @@ from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE
 BASE_CALLS = 6.0  # requests to the first system that a sync is taken to need while nothing is known of the merchant
 SMOOTHING = 0.2  # how much of what the last sync took goes into what the next is believed to take
 HOURS_KEPT = 48
+_SEEN = ("troubles", "held_up")  # what a run that did not look for it does not report
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -63,6 +64,7 @@ class LastRun(msgspec.Struct, frozen=True):
     Attributes:
         parts: error of each part of the route that failed while the others went on.
         troubles: what people are told of besides, as the last run saw it that looked.
+        held_up: what is held until a person does something, as the last run saw it that looked.
     """
 
     at: Moment
@@ -72,6 +74,7 @@ class LastRun(msgspec.Struct, frozen=True):
     calls: dict[str, int] = {}
     parts: dict[str, Error] = {}
     troubles: list[Trouble] = []
+    held_up: str = ""
 
 
 class OutcomeSince(msgspec.Struct, frozen=True, rename={"how": "as"}):
@@ -174,8 +177,9 @@ def write_status(
         if status.ended is None or status.ended.how != ended:
             status.ended = OutcomeSince(ended, now)
         status.hours = _counted(status, now, report)
-        if "troubles" not in report and "troubles" in (before := status.last_run or {}):
-            report = {**report, "troubles": before["troubles"]}
+        before = status.last_run or {}
+        seen_before: dict[str, Any] = {name: before[name] for name in _SEEN if name in before}
+        report = {**seen_before, **report}  # a run that did not look knows of no end
         status.last_run = {"at": now.isoformat(), **report}
         write_atomically(folder / named_for(route, "standing.json"), msgspec.json.encode(status))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.defs.check_results import StoredResult
+from vs_st_pipeline.defs.checks import results
 from vs_st_pipeline.defs.merchant_pool import Part, run_one
 from vs_st_pipeline.defs.reporting import Detail, ReportLog
 from vs_st_pipeline.domain.report import FAILED, Report
@@ -22,6 +24,18 @@ pytestmark = pytest.mark.unproved  # it is about a plan that stands
 
 FIELDS, DRIFT = "planned/simpletexting/contacts:custom_fields_exist", "raw/vinoshipper/customers:answers_are_as_known"
 LIVE = "synced/simpletexting/contacts:ledger_matches_live"
+
+
+def test_a_number_that_is_a_share_of_nothing_stands_alone_and_says_what_was_looked_at() -> None:
+    check, now = next(one for one in CHECKS if one.id == DRIFT), datetime.now(UTC)
+    found = StoredResult(2, 0, "unknown field customer.x (3 times), in 4 customers", "", now.timestamp())
+    [result] = results([check], {"hill": [DRIFT]}, {DRIFT: {"hill": found}}, now, allow_unsafe=False)
+    assert result.description is not None
+    assert result.description.startswith("2: fields, and words that a field may hold, that first came up in answers")
+    assert result.metadata["number"].value == 2
+    assert not {"of", "share"} & result.metadata.keys()
+    [row] = [record.data for record in result.metadata["by merchant"].value.records]
+    assert (row["result"], row["detail"]) == ("look at this: 2", found.detail)
 
 
 class Ticks:

@@ -38,6 +38,29 @@ def test_what_stands_open_is_open_until_it_is_settled_and_is_no_alert(story: Sto
     assert (stand(story).state, stand(story).open) == ("fine", 0)
 
 
+def test_who_is_well_and_holds_something_until_a_person_acts_says_so(story: Story, toy: Toy) -> None:
+    toy.held_up = "2 things wait: paint 2"
+    story.sync("--route", "toy")
+    assert (stand(story).state, stand(story).says, stand(story).open) == ("fine", "2 things wait: paint 2", 0)
+    assert f"something is held: {TEST} (toy)" in fleet(story).sentence()
+    assert "fine; last good sync" in (told := story.run("merchants", "--route", "toy").out)
+    assert "2 things wait: paint 2" in told
+    assert alerts.news(fleet(story), {}) == []
+    toy.waiting = (1, 0)
+    story.sync("--route", "toy")
+    assert (stand(story).state, stand(story).says) == ("open", "1 thing refused; 2 things wait: paint 2")
+    toy.waiting, toy.held_up = (0, 0), None
+    story.sync("--route", "toy")
+    assert stand(story).says == "2 things wait: paint 2", "a run that did not look knows of no end"
+    toy.error = TryLater("closed", system="toyshop")
+    story.sync("--route", "toy")
+    assert stand(story).says == "try_later at toyshop: closed", "first what is in the way of all"
+    toy.error, toy.held_up = None, ""
+    story.sync("--route", "toy")
+    assert (stand(story).state, stand(story).says) == ("fine", "")
+    assert "something is held" not in fleet(story).sentence()
+
+
 def test_a_failing_part_is_alerted_once_and_again_when_it_is_well(story: Story, toy: Toy) -> None:
     """R68."""
     toy.part = BadKey("the key is not good", system="toyshop")

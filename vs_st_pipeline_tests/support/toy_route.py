@@ -45,7 +45,7 @@ class Toy:
         error: what reading the things fails with. part: what a part of the route fails with while the rest goes on.
         waits: what to meet before the things are read, so that a test sees who runs at the same time.
         due_at: when a merchant is due next.
-        troubles: what it tells people besides its status.
+        troubles: what it tells people besides its status. held_up: what it holds until a person does something.
         asked: what `retry` was asked for. erased: who was forgotten.
     """
 
@@ -56,6 +56,7 @@ class Toy:
     waits: threading.Barrier | None = None
     due_at: datetime | None = None
     troubles: list[Trouble] | None = None
+    held_up: str | None = None
     asked: list[Again] = field(default_factory=list)
     erased: list[Person] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
@@ -73,6 +74,7 @@ class Toy:
             session.do(READ, _read)
             session.do(WRITE, _write)
             session.report.waiting, session.report.troubles = self.waiting, self.troubles
+            session.report.held_up = self.held_up
             if self.part is not None:
                 session.report.parts["annex"] = self.part
         if WRITE in selected:

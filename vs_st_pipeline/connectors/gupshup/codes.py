@@ -53,6 +53,7 @@ class Code:
     known: bool = True
 
 
+NOT_TOGETHER: Final = "1001"
 _NOT_ON_WHATSAPP: Final = Code("the number is not on WhatsApp", phone=ForPhone.NOT_ON_WHATSAPP)
 _OUT: Final = Code("the customer has opted out", phone=ForPhone.OUT)
 _VOID: Final = Code("the customer has not opted in at Gupshup", phone=ForPhone.VOID_IN)
@@ -72,7 +73,7 @@ CODES: Final[Mapping[str, Code]] = {
     "1003": Code("the account's wallet is low", account=ForAccount.STOP, retryable=True),
     "4001": _SLOW,
     "130429": _SLOW,
-    "1001": Code("the number and the app do not belong together", account=ForAccount.STOP),
+    NOT_TOGETHER: Code("the number and the app do not belong together", account=ForAccount.STOP),
     "1004": Code("template messages are disabled for the account", account=ForAccount.STOP),
     "4004": Code("the app is not on WhatsApp's cloud", account=ForAccount.STOP),
     "368": Code("WhatsApp has blocked the account for a while", account=ForAccount.STOP),

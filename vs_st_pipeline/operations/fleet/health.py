@@ -71,7 +71,7 @@ STATES = {
     REFUSED: "synced, but contacts were refused, records cannot be read, or what became of a write is not known",
     OPEN: "the last sync was good, but what was refused or has no known outcome from before still stands open",
     NEW: "not synced yet",
-    FINE: "the last sync was good",
+    FINE: "the last sync was good; where something is held until a person acts, it says so",
     PAUSED: "paused in the merchants file",
     PENDING: "not served yet, by what the merchants file says",
     ENDED: "not served any more, by what the merchants file says",
@@ -226,6 +226,9 @@ class Fleet:
                 told.append(f"{count} {state}: {', '.join(labels[:named])}{more}")
             elif count and state != FINE:
                 told.append(f"{count} {state}")
+        if held := [one.in_a_list for one in self.of(FINE) if one.says]:
+            more = f" and {len(held) - named} more" if len(held) > named else ""
+            told.append(f"something is held: {', '.join(held[:named])}{more}")
         return "; ".join([*told, *wrong])
 
 
@@ -434,7 +437,13 @@ def _keys_of(merchant: Merchant, route: Route, system: str | None) -> str:
 
 
 def _told(state: str, error: Error | None, status: MerchantStatus, route: Route) -> tuple[str, str]:
-    """Return what is the matter, and what to do."""
+    """Return what is the matter, and what to do; of who is well too, where something is held until a person acts."""
+    says, do = _told_of_state(state, error, status, route)
+    held_up = status.last.held_up if status.last and state in (FINE, OPEN, REFUSED) else ""
+    return "; ".join(filter(None, (says, held_up))), " ".join(filter(None, (do, route.held_advice * bool(held_up))))
+
+
+def _told_of_state(state: str, error: Error | None, status: MerchantStatus, route: Route) -> tuple[str, str]:
     if error is not None:
         at = f" at {error.system}" if error.system else ""
         trace = f" (trace {error.trace_id})" if error.trace_id else ""

@@ -29,6 +29,7 @@ from vs_st_pipeline.routes import faults_of
 
 WORKER_ALIVE: Final = 60.0  # seconds since a worker's last sign of life in which no run is started
 DUE_AT_MOST: Final = 600.0  # seconds for which a hint may be due
+WRITTEN_WITHIN: Final = 60.0  # seconds from when a hint is due to what it led to
 HOUR: Final = 3600.0
 
 
@@ -42,7 +43,8 @@ class Look:
         alive: seconds since a receiver, a worker was last alive, by its name; None: never seen.
         due: seconds for which a merchant's and route's oldest hint has been due that can be worked on now.
         resting: error of each merchant and route at rest (H30).
-        lags: of the last hour, without those at rest.
+        lags: of the last hour, without those at rest. late: how many of them were written a minute or more after they
+            were due.
         expired: how many hints have expired. flooded: how many were dropped in the last hour.
         concerns: what a person is to be told of; None where that is not known.
         problem: why nobody's hints can be worked on.
@@ -54,6 +56,7 @@ class Look:
     due: Mapping[Key, float] = field(default_factory=dict)
     resting: Mapping[Key, str] = field(default_factory=dict)
     lags: Lags | None = None
+    late: int = 0
     expired: Mapping[Key, int] = field(default_factory=dict)
     flooded: Mapping[Key, int] = field(default_factory=dict)
     concerns: tuple[Concern, ...] | None = ()
@@ -118,6 +121,7 @@ def look(environ: Mapping[str, str], routes: Sequence[Route], inbox: Inbox) -> L
             due,
             resting,
             statistics.lags(inbox, now - HOUR),
+            statistics.overdue(inbox, now - HOUR, WRITTEN_WITHIN),
             {key: count for key, (count, _) in statistics.expired(inbox).items()},
             statistics.with_outcome(inbox, Outcome.OVER_LIMIT, now - HOUR),
             concerns(inbox, systems_kept(routes)),

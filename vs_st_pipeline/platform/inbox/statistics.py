@@ -168,6 +168,23 @@ def lags(inbox: Inbox, since: float) -> Lags | None:
     return Lags(*rows[0]) if rows and rows[0][0] else None
 
 
+def overdue(inbox: Inbox, since: float, seconds: float) -> int:
+    """Count the hints settled since then that led to a write so many seconds or more after they were due.
+
+    One that was put off on purpose is not late by that: its record was read a moment ago and had nothing new (H28), a
+    try failed (H30), a route of ours had just written it (R49), another route reads it first (R34). Of merchants at
+    rest (H30) none count. Only of those that took so long at all a row is read.
+    """
+    rows = inbox.ask(
+        """select count(*) from hints as h
+           where settled_at >= ? and settled_at is not null and lag >= ?
+             and lag - max(0, not_before - stored_at) >= ? and not exists
+                 (select 1 from rests as r where (r.merchant, r.route) = (h.merchant, h.route))""",
+        [since, seconds, seconds],
+    )
+    return int(rows[0][0]) if rows else 0
+
+
 # --- by the merchant ----------------------------------------------------------------------------------------------
 
 

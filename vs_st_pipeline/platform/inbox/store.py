@@ -395,18 +395,32 @@ class Inbox:
     ) -> list[Hint]:
         """Claim all waiting hints of these records, and return them; what others claimed meanwhile is left out.
 
+        When a record was due is kept with its hints (`not_before`): how late they are is counted from then, since until
+        then they waited because they were to (H28, R49).
+
         Args:
             owner: who claims: unique to a process's sync.
             lease: seconds until others may have them, if they are not renewed.
         """
-        found, until = list[Hint](), self.clock() + lease
+        found, now = list[Hint](), self.clock()
         with self._write() as db:
             for one in records:
                 rows = db.execute(
-                    """update hints set state = 'working', owner = ?, lease_until = ?, run_id = ?
+                    """update hints set state = 'working', owner = ?, lease_until = ?, run_id = ?,
+                              not_before = max(not_before, ?)
                        where merchant = ? and route = ? and system = ? and kind = ? and record = ?
                          and state = 'waiting' returning hint""",
-                    [owner, until, run_id, one.merchant, one.route, one.system, one.kind, one.record],
+                    [
+                        owner,
+                        now + lease,
+                        run_id,
+                        min(one.due_at, now),
+                        one.merchant,
+                        one.route,
+                        one.system,
+                        one.kind,
+                        one.record,
+                    ],
                 ).fetchall()
                 found += self._hints(db, [row[0] for row in rows])
                 if not one.count:

@@ -10,6 +10,7 @@ from vs_st_pipeline.domain.errors import BadArguments, BadSettings
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.pipeline.route import Again, DryRun, HistoryAgain, Question, Retry
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.run import Run
@@ -48,11 +49,11 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
         f"    {one['kind']} {_named(one['kind'], one['id'])} is held back: {one['reason']}" for one in rows["held"]
     ]
     lines += [
-        f"    {one['kind']} {_named(one['kind'], one['id'])} is worth knowing: {one['noted']}: "
-        f"{MEANINGS.get(one['noted'], '')}"
-        for one in rows["noted"]
+        f"    {one['kind']} {_named(one['kind'], one['id'])} is worth knowing: {one['noted']}" for one in rows["noted"]
     ]
-    return lines
+    return lines + legend(
+        [*(one["reason"] for one in rows["held"]), *(one["noted"] for one in rows["noted"])], MEANINGS
+    )
 
 
 DRY_RUN: Final = DryRun(sync.dry_run, dict(sync.NOTHING), _plan_lines)

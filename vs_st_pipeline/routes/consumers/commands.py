@@ -14,6 +14,7 @@ from vs_st_pipeline.domain.errors import BadArguments, BadSettings
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import mask_email
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand, Told
 from vs_st_pipeline.pipeline.route import Again, DryRun, Question, Reconcile, Retry
 from vs_st_pipeline.platform.run import Run
@@ -22,6 +23,7 @@ from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.consumers import audit, evidence, explain, history, retry, sync
 from vs_st_pipeline.routes.consumers.assets import SOURCE, TITLES
 from vs_st_pipeline.routes.consumers.systems import CRM_NAMES, NAME
+from vs_st_pipeline.routes.consumers.words import MEANINGS
 
 Record = dict[str, Any]
 NO_ADDRESS: Final = "this is no e-mail address"  # not repeated: what was typed instead may be personal data
@@ -36,7 +38,7 @@ def _check_email(merchant: Merchant, words: Sequence[str]) -> None:
 
 
 def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
-    lines = [f"{name}: {report.ended}"]
+    lines, reasons = [f"{name}: {report.ended}"], list[str]()
     for crm in rows["crms"]:
         title = TITLES[crm["crm"]]
         lines.append(f"  {title}: {len(crm['consumers'])} consumers to write")
@@ -50,7 +52,8 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
                 lines.append(f"        {sub['action']} {sub['target']} by {by}")
         lines += [f"    {row['email']} is held back: {row['reason']}" for row in crm["held"]]
         lines += [f"    {row['email']} is worth knowing: {row['reason']}" for row in crm["noted"]]
-    return lines
+        reasons += [row["reason"] for row in (*crm["held"], *crm["noted"])]
+    return lines + legend(reasons, MEANINGS)
 
 
 DRY_RUN: Final = DryRun(sync.dry_run, {"crms": []}, _plan_lines)

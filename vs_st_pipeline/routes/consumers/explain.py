@@ -24,7 +24,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import retries
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.consumers import consumers, evidence, map_file, values
+from vs_st_pipeline.routes.consumers import codes, consumers, evidence, map_file, values
 from vs_st_pipeline.routes.consumers.assets import TITLES
 from vs_st_pipeline.routes.consumers.looking import OBJECT
 from vs_st_pipeline.routes.consumers.settings import ConsentEntry, ConsumersSettings, records_all
@@ -263,13 +263,12 @@ _REASONS: Final = {
     "not_written_yet": "the next sync writes it",
     "unknown": "it was sent, and what became of it is looked for",
     "add_to_list": "only a list was missing",
-    "no_target": "what it would subscribe to is not there",
 }
 
 
 def why_lines(answer: Record, merchant: Merchant) -> list[str]:
-    """Say it for people, in the merchant's time zone."""
-    lines = [f"{answer['email']} at {merchant.name}"]
+    """Say it for people, in the merchant's time zone; what a reason means is said where it stands first."""
+    lines, means = [f"{answer['email']} at {merchant.name}"], set[str]()
     if not answer["orders"] and not answer["fields"]:
         return [*lines, "  no order that was read has this address; what no webhook told was never seen"]
     for order in answer["orders"]:
@@ -278,12 +277,11 @@ def why_lines(answer: Record, merchant: Merchant) -> list[str]:
         )
     for one in answer["consents"]:
         where = f"{TITLES[one['crm']]} {one['target']}" if one["crm"] else "nowhere"
-        reason = one["reason"]
-        because = f": {_REASONS.get(reason) or MEANINGS.get(reason) or reason}" if reason else ""
         lines.append(f"  consent {one['consent_id']} for {one['data_handler']} (order {one['order_id']})")
-        lines.append(f"      {where}: {_SAYS[one['state']]}{because}")
-        if one["state"] == REJECTED:
+        lines.append(f"      {where}: {_SAYS[one['state']]}{_because(one['state'], one['reason'], means)}")
+        if one["state"] == REJECTED and REJECTED not in means:
             lines.append("      it is tried again by itself, with growing gaps; `vs-st retry` tries at once")
+            means.add(REJECTED)
         for row in one["evidence"]:
             done = f"{row['action']}, {row['outcome']}"
             lines.append(f"      {_at(row['sent_at'], merchant)} {done}; stood there before: {row['state_before']}")
@@ -299,6 +297,18 @@ def why_lines(answer: Record, merchant: Merchant) -> list[str]:
                 wants = "" if field["state"] == "synced" else f" -> {value}"
                 lines.append(f"      {field['field']:28} {live}{wants}   [{field['rule']}; {field['state']}]")
     return lines
+
+
+def _because(state: str, reason: str | None, means: set[str]) -> str:
+    """Return why, by its word, and the first time by what it means; `means` has the words that were explained."""
+    word = codes.NO_CODE if state == REJECTED and not reason else reason
+    if not word:
+        return ""
+    says = codes.meaning(word) if state == REJECTED else _REASONS.get(word) or MEANINGS.get(word)
+    name = f"{state} {word}"  # one and the same word means another thing where the person refused
+    is_new = says and name not in means
+    means.add(name)
+    return f" ({word}): {says}" if is_new else f" ({word})"
 
 
 def _at(text: str | None, merchant: Merchant) -> str:

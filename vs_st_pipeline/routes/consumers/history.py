@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vs_st_pipeline.domain.emails import email_key, person_key
+from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse import ledger
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers.assets import TITLES
+from vs_st_pipeline.routes.consumers.codes import CODES
 from vs_st_pipeline.routes.consumers.explain import told
 
 Record = dict[str, Any]
@@ -129,4 +131,4 @@ def history_lines(answer: Record, words: Sequence[str], merchant: Merchant) -> l
         what = what or (f"{one['target']} by consent {one['consent_id']}" if one["target"] else "")
         code = f" ({one['code']})" if one["code"] else ""
         lines.append(f"  {at:%Y-%m-%d %H:%M}  {TITLES[one['crm']]}  {one['event']}{code}  {what}".rstrip())
-    return lines
+    return lines + legend((one["code"] for one in answer["entries"]), CODES)

@@ -24,6 +24,7 @@ from vs_st_pipeline.pipeline.pages import (
 )
 from vs_st_pipeline.pipeline.tables import Frame, read_table
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.routes.consumers import codes
 from vs_st_pipeline.routes.consumers.assets import ANSWERS, CONSENTS, STAGED_ORDERS
 from vs_st_pipeline.routes.consumers.report import ConsumersReport, CrmPart
 from vs_st_pipeline.routes.consumers.stage_names import CONTACTS, EVENTS, ORDERS, PLANNED, STAGED, SYNCED
@@ -150,6 +151,27 @@ def _refused_people(crm: str) -> Callable[[Run], Frame]:
     return lambda run: _masked(run, sql, [crm, ROWS])
 
 
+def _refusals(crm: str) -> str:
+    """Return what refusals stand at a CRM, of people and of subscriptions, as SQL behind `from`."""
+    return f"""(select coalesce(code, '{codes.NO_CODE}') as code from synced.rejects
+                where system = '{crm}' and object = 'consumer'
+                union all select coalesce(code, '{codes.NO_CODE}') from synced.subscription_rejects
+                where crm = '{crm}') as refusals"""
+
+
+def _codes(crm: str) -> Callable[[Run], Frame]:
+    """Return what the codes of refusals mean, each once, in few columns: what to do needs room."""
+
+    def make(run: Run) -> Frame:
+        sql = f"select code, count(*) as times from {_refusals(crm)} group by 1 order by 2 desc, 1 limit ?"
+        found = read_table(run, sql, [ROWS])
+        found["what it means, what to do"] = [codes.meaning(code) for code in found["code"]]
+        found["code"] = [f"{code} ({times})" for code, times in zip(found["code"], found["times"], strict=True)]
+        return found[["code", "what it means, what to do"]]
+
+    return make
+
+
 def _of(crm: str) -> dict[str, Page]:
     planned, mine = f"planned.{crm}_consumers", f"where crm = '{crm}'"
     return {
@@ -176,6 +198,7 @@ def _of(crm: str) -> dict[str, Page]:
                     f"synced.rejects where system = '{crm}' and object = 'consumer'",
                     _refused_people(crm),
                 ),
+                View("what was refused, by code", _refusals(crm), _codes(crm)),
                 View("evidence, newest first", f"synced.consent_evidence {mine}", _evidence(crm)),
                 View("subscriptions refused, tried again later", f"synced.subscription_rejects {mine}", _refused(crm)),
             ),

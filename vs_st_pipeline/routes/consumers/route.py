@@ -11,6 +11,7 @@ from vs_st_pipeline.routes.consumers import (
     assets,
     check,
     checks,
+    codes,
     commands,
     demo,
     forgetting,
@@ -59,7 +60,7 @@ ROUTE = Route(
     asked="Import orders, and show what a subscription rests on.",
     demo=demo.DEMO,
     waiting=commands.waiting,
-    words=words.WORDS,
+    words={**words.WORDS, "code of a refusal": codes.CODES},
     alerts=standing.ALERTS,
     # What no system can tell again: which orders there are, and when they were first seen; what was sent and not heard
     # of; what was done for whom; who was deleted there; since when the settings let what happen, for the brake.

@@ -32,7 +32,7 @@ from vs_st_pipeline.platform.warehouse import ledger, outbox
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, Proof
 from vs_st_pipeline.platform.warehouse.retries import record_refused, record_rejected
-from vs_st_pipeline.routes.consumers import evidence, looking, planning
+from vs_st_pipeline.routes.consumers import codes, evidence, looking, planning
 from vs_st_pipeline.routes.consumers.consumers import Offer
 from vs_st_pipeline.routes.consumers.judging import FINAL_CODES, Action, Outcome, Subscription, asked_as
 from vs_st_pipeline.routes.consumers.looking import ACCEPTED, REJECTED, UNKNOWN, Desk, Subject
@@ -348,7 +348,7 @@ class _Writer:
             ended = result.ended
             one.tries += 1
             if ended is Ended.LOCKED and one.tries >= MOST_LOCKED:
-                result = Result(Ended.REJECTED, code=result.code or "locked", http_status=result.http_status)
+                result = Result(Ended.REJECTED, code=result.code or codes.LOCKED, http_status=result.http_status)
                 ended = Ended.REJECTED
             if ended in (Ended.NOT_DONE, Ended.LOCKED):
                 told.not_done(one)
@@ -549,7 +549,7 @@ def reject(
     db.execute(
         "insert or replace into synced.subscription_rejects values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            *(desk.name, subject.key, target.id, asked, code or "refused", http_status, attempts, first_at, at),
+            *(desk.name, subject.key, target.id, asked, code or codes.NO_CODE, http_status, attempts, first_at, at),
             at + gap_after(attempts),
         ],
     )

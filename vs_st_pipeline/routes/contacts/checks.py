@@ -19,6 +19,10 @@ _SHRUNK = (
     "is written for this merchant until it is clear; if it is right, run once with allow_unsafe."
 )
 
+_NEW_TO_US = (
+    "fields, and words that a field may hold, that first came up in answers about {} within a week and are not "
+    "documented"
+)
 _DRIFT = (
     "Nothing of it is used, and nothing is lost. But if a name that was used has become another one, values may come "
     "out empty: compare the names, and report it. A name counts as new for a week."
@@ -46,8 +50,8 @@ CHECKS = (
         percent=100 - brake.SHRUNK_BELOW, blocking=True,
     ),
     Check(
-        _CONTACTS, "answers_are_as_known", "fields and words in answers about contacts that are new to us", _DRIFT,
-        measuring.new_drift("contact"),
+        _CONTACTS, "answers_are_as_known", _NEW_TO_US.format("contacts"), _DRIFT,
+        measuring.new_drift("contact", "raw.simpletexting_contacts where not gone"),
     ),
     Check(
         _CUSTOMERS, "has_rows", "complete reads that came back empty",
@@ -75,16 +79,16 @@ CHECKS = (
         metrics.unseen("customer"),
     ),
     Check(
-        _CUSTOMERS, "answers_are_as_known", "fields and words in answers about customers that are new to us", _DRIFT,
-        measuring.new_drift("customer"),
+        _CUSTOMERS, "answers_are_as_known", _NEW_TO_US.format("customers"), _DRIFT,
+        measuring.new_drift("customer", "raw.vinoshipper_customers where deleted_at is null"),
     ),
     Check(
         _ORDERS, "everything_can_be_seen", "ways of asking for orders that have no effect", _UNSEEN,
         metrics.unseen("order"),
     ),
     Check(
-        _ORDERS, "answers_are_as_known", "fields and words in answers about orders that are new to us", _DRIFT,
-        measuring.new_drift("order"),
+        _ORDERS, "answers_are_as_known", _NEW_TO_US.format("orders"), _DRIFT,
+        measuring.new_drift("order", "raw.vinoshipper_orders"),
     ),
     Check(
         _ORDERS, "receipts_are_readable", "receipts that could not be read",

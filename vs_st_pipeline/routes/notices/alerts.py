@@ -38,7 +38,16 @@ ALERTS: Final = {
     ),
 }
 """What people are told of besides how runs end, by the word that a message begins with."""
+HELD_ADVICE: Final = "`vs-st plan --route notices` says of each message what holds it, and what to do about it."
 _LOST: Final = (Wait.TEMPLATE_GONE, Wait.TEMPLATE_PAUSED, Wait.TEMPLATE_REFUSED, Wait.TEMPLATE_NOT_APPROVED)
+
+
+_BY_A_PERSON: Final = (
+    *_LOST, Wait.NO_ACCOUNT, Wait.CHARGES_NOT_CONFIRMED, Wait.ACCOUNT_STOPPED, Wait.TEMPLATE_MISSING,
+    Wait.TEMPLATE_PARAMS, Wait.TEMPLATE_CATEGORY, Wait.TEMPLATE_UNSUPPORTED, Wait.MISSING_VALUE, Wait.TOO_LONG,
+    Wait.UNSAFE,
+)  # fmt: skip
+"""Why messages wait until a person does something; all other reasons are the customer's, or pass by themselves."""
 
 
 def look(session: NoticesSession) -> None:
@@ -47,7 +56,19 @@ def look(session: NoticesSession) -> None:
         return
     with session.run.open() as db:
         found = [*_stopped(session), *_stored(session, db)]
+        session.told.held_up = _held_up(db)
     session.told.troubles = found
+
+
+def _held_up(db: Db) -> str:
+    rows = db.rows(
+        """select reason, count(*) from planned.notices
+           where verdict = 'waiting' and list_contains(?::varchar[], reason) group by 1 order by 2 desc, 1""",
+        [[str(word) for word in _BY_A_PERSON]],
+    )
+    waits = counted(sum(count for _, count in rows), "messages")
+    verb = "waits" if waits.startswith("1 ") else "wait"
+    return f"{waits} {verb}: {', '.join(f'{reason} {count}' for reason, count in rows)}" if rows else ""
 
 
 def _stopped(session: NoticesSession) -> list[Trouble]:

@@ -14,9 +14,11 @@ from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
+from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import readiness, showing
+from vs_st_pipeline.routes.notices.meanings import MEANINGS
 from vs_st_pipeline.routes.notices.other_readers import reads_itself
 from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX, NAME
@@ -50,11 +52,11 @@ class NoticesCheck(CheckResult):
             lines.append(f"  account {one['id']}: {sends}; key {key}; number {one['number']} {proven}")
             if one["stopped"]:
                 lines.append(f"    stopped, so nothing is sent by it: {one['stopped']}")
+        details = set[str]()
         for one in self.templates:
-            detail = f": {one['detail']}" if one.get("detail") else ""
-            what = "fits" if one["fit"] else f"{one['fault']}{detail}"
+            what = showing.verdict(one, details)
             lines.append(f"  template of {one['notification']} ({one['template_id'] or 'none'}): {what}")
-        return lines
+        return lines + legend((one["fault"] for one in self.templates), MEANINGS)
 
 
 def new_result(merchant_id: str, error: PipelineError | None = None) -> NoticesCheck:
@@ -94,6 +96,9 @@ def _ask_accounts(session: NoticesSession, found: NoticesCheck) -> None:
                 first = error
             else:
                 found.errors.append(error)
+        else:
+            if not row["proven"]:
+                found.doubts.append(readiness.not_verified(account))
     if first is not None:
         raise first
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.phone import mask_phone
 from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.pipeline.own_commands import Option, OwnCommand, Told
 from vs_st_pipeline.pipeline.route import DryRun, Question
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices import billing, by_hand, explain, retrying, showing, sync, terms
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
+from vs_st_pipeline.routes.notices.report import NoticesReport
 from vs_st_pipeline.routes.notices.session import open_session
 from vs_st_pipeline.routes.notices.template_fit import placeholders_of
 from vs_st_pipeline.routes.notices.words import State
@@ -29,7 +32,8 @@ _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
-    lines = [f"{name}: {report.ended}"]
+    lines, words = [f"{name}: {report.ended}"], list[str]()
+    zone = report.zone if isinstance(report, NoticesReport) else UTC
     for one in rows["messages"]:
         lines.append(f"    {one['status']} of order {one['order']} to {mask_phone(one['phone'])}, by {one['account']}:")
         lines += [f"      {line}" for line in str(one["text"]).splitlines()]
@@ -38,14 +42,15 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
     lines += [f"    {_action(one)}" for one in rows["actions"]]
     for word, found in (("waits", rows["waiting"]), ("is dropped", rows["dropped"])):
         for one in found[:MOST_SHOWN]:
-            until = f", looked at again {one['until']}" if one.get("until") else ""
-            means = MEANINGS.get(one["reason"], "")
-            lines.append(
-                f"    {one['status']} of order {one['order']} {word}: {one['reason']}{until}. {means}".rstrip()
-            )
+            words.append(str(one["reason"]))
+            detail = f" ({one['detail']})" if one.get("detail") else ""
+            until = f", looked at again {explain.shown_at(one['until'], zone)}" if one.get("until") else ""
+            lines.append(f"    {one['status']} of order {one['order']} {word}: {one['reason']}{detail}{until}")
         if len(found) > MOST_SHOWN:
             lines.append(f"    and {len(found) - MOST_SHOWN} more")
-    return lines
+    lines += legend(words, MEANINGS)
+    shows_times = any(one.get("until") for one in rows["waiting"][:MOST_SHOWN])
+    return [*lines, f"  times are those of {zone}"] if shows_times else lines
 
 
 def _action(one: Record) -> str:
@@ -76,19 +81,14 @@ def _check_templates(run: Run, typed: Typed) -> Told:
         nothing: Record = {"merchant": run.merchant.id, "account": None, "templates": [], "error": error.as_report()}
         return Told(nothing, [], well=False, error=error)
     lines = [f"{run.merchant.name}, account {answer['account'] or 'none'}"]
+    details = set[str]()
     for one in answer["templates"]:
-        lines.append(f"  {one['notification']}: {one['template_id'] or 'no template'}: {_verdict(one)}")
+        said = showing.verdict(one, details)
+        lines.append(f"  {one['notification']}: {one['template_id'] or 'no template'}: {said}")
         if one.get("preview"):
             lines += [f"    {line}" for line in str(one["preview"]["body"]).splitlines()]
+    lines += legend((one["fault"] for one in answer["templates"]), MEANINGS)
     return Told(answer, lines, well=all(one["fit"] for one in answer["templates"]))
-
-
-def _verdict(one: Record) -> str:
-    """Say whether a template fits; where not, what is wrong with it, and then what that word means."""
-    if one["fit"]:
-        return "fits"
-    detail = f": {one['detail']}" if one["detail"] else ""
-    return f"{one['fault']}{detail}. {MEANINGS.get(one['fault'], '')}".rstrip()
 
 
 def _preview(run: Run, typed: Typed) -> Told:
@@ -116,7 +116,8 @@ def _activity(run: Run, typed: Typed) -> Told:
     with run.open() as db:
         rows = explain.activity(db, explain.find_order(db, typed["order"]))
     answer = {"merchant": run.merchant.id, "order": typed["order"], "activity": rows}
-    return Told(answer, explain.activity_lines(rows) or ["nothing was said or done about this order yet"])
+    lines = explain.activity_lines(rows, run.merchant.time_zone)
+    return Told(answer, lines or ["nothing was said or done about this order yet"])
 
 
 def _ask_to_resolve(run: Run, typed: Typed) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,14 +19,14 @@ from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import status_map
-from vs_st_pipeline.routes.notices.meanings import MEANINGS
+from vs_st_pipeline.routes.notices.meanings import CODES_MEAN, MEANINGS
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
 
 Record = dict[str, Any]
 ARGUMENTS: Final = ("ORDER", "[STATUS]")
 OFF: Final = "no message: its notification is off"
 NOT_JUDGED: Final = "no message: it is not judged yet"
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?")  # in UTC, as details have them
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?")  # in UTC, as details have them
 _ORDER: Final = "* exclude (read_real)"  # which is by the machine's clock, and for us alone
 _JSON: Final = frozenset(("items", "ndr", "more", "evidence", "params", "buttons", "consent", "detail"))
 
@@ -118,8 +118,14 @@ def _statuses(db: Db, key: str) -> list[Record]:
         [key],
     )
     for one in found:
-        one["means"] = MEANINGS.get(str(one["reason"] or one["state"] or ""), "")
+        one["means"] = means(one["reason"], one["code"], one["state"])
     return found
+
+
+def means(reason: str | None, code: str | None, state: str | None) -> str:
+    """Return what the most precise of these words means: a code's where the reason is the vendor's own sentence."""
+    words = (word for word in (reason, code, state) if word)
+    return next((says for word in words if (says := MEANINGS.get(word) or CODES_MEAN.get(word))), "")
 
 
 def activity(db: Db, key: str, at: datetime | None = None) -> list[Record]:
@@ -146,57 +152,69 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def lines(answer: Record, words: Sequence[str], merchant: Merchant) -> list[str]:
-    """Say the same for people."""
-    order, person = answer["order"], answer["recipient"] or {}
-    told = [f"{merchant.name}: order {order['order_number']} of {order['source']}, read {order['read_at']}"]
+    """Say the same for people, in the merchant's time zone; what a word means is said where it stands first."""
+    order, person, zone = answer["order"], answer["recipient"] or {}, merchant.time_zone
+    read_at = f"read {shown_at(order['read_at'], zone)} (times are those of {zone})"
+    told = [f"{merchant.name}: order {order['order_number']} of {order['source']}, {read_at}"]
     phone = person.get("phone") or f"no phone to write to ({person.get('phone_fault') or 'none is known'})"
     told.append(f"  to       {person.get('name') or 'no name'}, {phone}")
     for one in answer["consents"]:
-        told.append(f"  consent  {one['state']} by {one['source']}, {one['at']}")
+        told.append(f"  consent  {one['state']} by {one['source']}, {shown_at(one['at'], zone)}")
     if order["whatsapp_flag"]:
         told.append("  consent  the order itself asks for WhatsApp (eshopbox_flag)")
     elif not answer["consents"]:
         told.append("  consent  nothing says that this phone may be written")
+    means = set[str]()
     for one in answer["statuses"]:
-        when = one["occurred_at"] or "at a time nobody knows"
+        when = shown_at(one["occurred_at"], zone) if one["occurred_at"] else "at a time nobody knows"
         state = one["state"] or _no_message(merchant, one["status"])
         why = f": {one['reason']}" if one["reason"] else ""
         rule = f" (rule {one['rule']})" if one["rule"] else ""
         told.append(f"  {one['status']} {one['unit_key']}, {when}: {state}{why}{rule}")
-        if one["means"]:
+        if one["means"] and one["means"] not in means:
             told.append(f"    {one['means']}")
+            means.add(one["means"])
         if one["until"]:
-            told.append(f"    looked at again at {one['until']}")
+            told.append(f"    looked at again at {shown_at(one['until'], zone)}")
         if one["text"]:
-            told.append(f"    said: {one['text']}")
+            said = str(one["text"]).splitlines()
+            told += [f"    said: {said[0]}", *(f"          {line}" for line in said[1:])]
         if one["notice_id"]:
             told.append(
                 f"    notice {one['notice_id']}" + (f", template {one['template_id']}" if one["template_id"] else "")
             )
     for one in answer["actions"]:
         told.append(f"  action   {one['action']} ({one['code']}): {one['state']}")
-    return told + activity_lines(answer["activity"])
+    return told + activity_lines(answer["activity"], zone)
 
 
 def _no_message(merchant: Merchant, status: str) -> str:
     return NOT_JUDGED if merchant.section(NoticesSettings).enabled(status) else OFF
 
 
-def activity_lines(rows: Sequence[Record]) -> list[str]:
-    """Say what happened, a line each."""
+def activity_lines(rows: Sequence[Record], zone: tzinfo) -> list[str]:
+    """Say what happened, a line each, in this time zone."""
     told = []
     for one in rows:
         detail = ", ".join(
-            _said(name, value) for name, value in (one["detail"] or {}).items() if value not in (None, "", False)
+            _said(name, value, zone) for name, value in (one["detail"] or {}).items() if value not in (None, "", False)
         )
         mode = f" by {one['mode']}" if one["mode"] else ""
-        told.append(f"  {one['at']}  {one['what']}{mode}" + (f": {detail}" if detail else ""))
+        told.append(f"  {shown_at(one['at'], zone)}  {one['what']}{mode}" + (f": {detail}" if detail else ""))
     return told
 
 
-def _said(name: str, value: object) -> str:
+def _said(name: str, value: object, zone: tzinfo) -> str:
     """Say one thing of a detail: a yes by its name alone, a time to the second, as the line's own is."""
     if value is True:
         return name
-    is_time = _TIME.fullmatch(value) if isinstance(value, str) else None
-    return f"{name} {value if is_time is None else f'{is_time[1]}Z'}"
+    is_time = isinstance(value, str) and _TIME.fullmatch(value)
+    return f"{name} {shown_at(str(value), zone) if is_time else value}"
+
+
+def shown_at(text: str | None, zone: tzinfo) -> str:
+    """Return a stored time, ISO and UTC with or without `Z`, to the second in a zone; `never` where there is none."""
+    if text is None:
+        return "never"
+    moment = datetime.fromisoformat(text)
+    return f"{(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(zone):%Y-%m-%d %H:%M:%S}"

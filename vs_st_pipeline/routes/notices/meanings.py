@@ -91,11 +91,12 @@ def _of(words: Iterable[str]) -> dict[str, str]:
     return {str(word): MEANINGS[word] for word in words if word in MEANINGS}
 
 
+CODES_MEAN: Final = {code: f"{one.why[:1].upper()}{one.why[1:]}." for code, one in CODES.items()}
 WORDS: Final = {
     "dropped": _of(Drop),
     "waiting": _of(Wait),
     "noted": _of(Noted),
     "state of a message": _of(State),
     "outcome of a reply": _of(ReplyOutcome),
-    "code of a failed message": {code: f"{one.why[:1].upper()}{one.why[1:]}." for code, one in CODES.items()},
+    "code of a failed message": CODES_MEAN,
 }

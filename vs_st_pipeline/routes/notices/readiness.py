@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
+from vs_st_pipeline.connectors.gupshup.codes import NOT_TOGETHER
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadKey
 from vs_st_pipeline.routes.notices import from_eshopbox
-from vs_st_pipeline.routes.notices.account import pauses
+from vs_st_pipeline.routes.notices.account import pauses, taking
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 from vs_st_pipeline.routes.notices.words import Wait
@@ -20,12 +21,27 @@ def try_key(session: NoticesSession, account: GupshupAccount) -> None:
 
 
 def is_proven(session: NoticesSession, account: GupshupAccount) -> bool:
-    """Say whether a callback has ever come: no call at Gupshup proves that the number is the account's (13.6)."""
+    """Say whether a receipt has come for the app and number of the settings: no call at Gupshup proves them (13.6)."""
     store = session.store(account)
     if not store.path.exists():
         return False
     with store.read() as db:
-        return db.execute("select 1 from receipts limit 1").fetchone() is not None
+        fact = db.execute("select value from facts where name = ?", [taking.PROVEN]).fetchone()
+        if fact is not None:
+            return str(fact["value"]) == taking.as_proven(account)
+        return db.execute(
+            "select 1 from receipts where coalesce(code, '') <> ? limit 1", [NOT_TOGETHER]
+        ).fetchone() is not None  # fmt: skip
+
+
+def not_verified(account: GupshupAccount) -> str:
+    """Say what of an account no call can verify that sends nothing, and how a person verifies it."""
+    return (
+        f"of account {account.id} key and app_id were tried; app_name {account.app_name} and number {account.number} "
+        "are not verified, since no call that Gupshup documents tells whether they are right. Compare both with the "
+        "app's page at Gupshup, and let the first message go to a phone of your own (notices.only_to): its receipt "
+        "proves them"
+    )
 
 
 def stopped(session: NoticesSession, account: GupshupAccount) -> str | None:

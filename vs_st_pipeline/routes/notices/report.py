@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from vs_st_pipeline.domain.formats import counted
@@ -24,6 +25,7 @@ class NoticesReport(Report):
         messages: due in this sync. actions: calls that were due.
         dropped: notices that this run dropped, by reason. waits: notices that wait, by reason.
         counts: the words of `SYNCED`.
+        zone: the merchant's, in which a plan says times to people.
     """
 
     messages: int = 0
@@ -31,6 +33,7 @@ class NoticesReport(Report):
     dropped: Counter[str] = field(default_factory=Counter)
     waits: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    zone: tzinfo = UTC
 
     def is_partial(self) -> bool:
         """Say so of an action too that was refused in this run, or whose outcome is not known (9)."""

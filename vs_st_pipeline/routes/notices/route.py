@@ -82,6 +82,7 @@ ROUTE = Route(
     accounts=accounts_of,
     words=meanings.WORDS,
     alerts=alerts.ALERTS,
+    held_advice=alerts.HELD_ADVICE,
     open_advice=(
         "`vs-st why --route notices` says of each message how it stands; `vs-st retry --route notices` releases what "
         "was refused, and `vs-st notices resolve` settles what nobody knows."

@@ -104,4 +104,6 @@ def open_session(
     run: Run, selected: Collection[str] = (), on_stage: Callable[[StageDone], None] = lambda _: None
 ) -> AbstractContextManager[NoticesSession]:
     """Open a session; an error inside becomes its report's error, and its clients are closed."""
-    return opened(NoticesSession(run, new_report(run.merchant.id, run.run_id), selected, on_stage))
+    report = new_report(run.merchant.id, run.run_id)
+    report.zone = run.merchant.time_zone
+    return opened(NoticesSession(run, report, selected, on_stage))

@@ -83,6 +83,20 @@ def _those_of(templates: Iterable[Template]) -> str:
     return f"the account has {', '.join(ids[:MOST_NAMED])}{more}" if ids else "the account has no template"
 
 
+def verdict(one: Record, details: set[str]) -> str:
+    """Say whether a template fits, and what is wrong with it, in a few words.
+
+    Args:
+        details: what was said of others; the same is not said again. What is said now is added.
+    """
+    if one["fit"]:
+        return "fits"
+    detail = one.get("detail") or ""
+    is_new = detail and detail not in details
+    details.add(detail)
+    return f"{one['fault']}: {detail}" if is_new else str(one["fault"])
+
+
 def preview_of(
     session: NoticesSession, notification: str, template: str | None = None, order: str | None = None
 ) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -160,13 +161,18 @@ def test_a_search_that_does_not_find_by_phone_is_told_and_not_asked_for_every_ne
 def test_a_word_that_nobody_told_us_of_is_named_for_a_week(story: Story) -> None:
     story.shop.set_switch("unknown_status", True)
     story.synced()
-    found = measured(story, measuring.new_drift("order"))
-    assert found.count == found.of > 0
+    drift = measuring.new_drift("order", "raw.vinoshipper_orders")
+    found = measured(story, drift)
+    assert found.count > found.of == 0, "it is a share of nothing"
     assert "order.orderStatus" in found.detail
-    assert measured(story, measuring.new_drift("contact")).count == 0
+    assert re.search(r", in \d+ orders$", found.detail), "it says what was looked at"
+    of_contacts = measured(story, measuring.new_drift("contact", "raw.simpletexting_contacts"))
+    assert (of_contacts.count, of_contacts.detail.startswith("nothing new, in ")) == (0, True)
     later = (datetime.now(UTC) + timedelta(days=8)).isoformat()
     assert cli_sync.clock  # the command's clock obeys VS_ST_NOW; the measure is asked with a later one here
     merchant = next(one for one in read_merchants(story.folder / "merchants.yaml", {}).merchants if one.id == TEST)
     run = Run(merchant, warehouse_at(story.data), lambda: datetime.fromisoformat(later))
     with run.open() as db:
-        assert measuring.new_drift("order")(run, db).count == 0
+        later_found = drift(run, db)
+    assert (later_found.count, later_found.detail.startswith("nothing new, in ")) == (0, True)
+    assert later_found.detail.endswith(f"; {found.count} known for more than a week")

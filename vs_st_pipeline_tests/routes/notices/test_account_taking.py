@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from vs_st_pipeline.connectors.gupshup.names import REPLY
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.pipeline.hinted import HintDesk
-from vs_st_pipeline.routes.notices import hinting, targeted
+from vs_st_pipeline.routes.notices import hinting, readiness, targeted
 from vs_st_pipeline.routes.notices.account import claims, consents, forgetting, pauses, taking
 from vs_st_pipeline.routes.notices.account import store as account_store
 from vs_st_pipeline.routes.notices.account.claim import Claim, Held
@@ -73,6 +74,28 @@ def test_7_5_the_state_is_the_highest_whatever_the_order(office: Office, order: 
         seen.append(max(order[: order.index(place) + 1]))
         assert find(office, what).state == kinds[seen[-1]]
     assert find(office, what).wa_id == "wa-m1"
+
+
+def test_13_6_a_receipt_proves_app_and_number_but_not_that_they_do_not_belong_together(office: Office) -> None:
+    session = cast(Any, SimpleNamespace(store=lambda _: office.store()))
+
+    def is_proven(**settings: str) -> bool:
+        return readiness.is_proven(session, office.account.model_copy(update=settings))
+
+    assert not is_proven()
+    for id in ("m1", "m2"):
+        accepted(office, id, message_id=id)
+    office.receipt("failed", "m1", code="1001")
+    take(office)
+    assert not is_proven(), "1001: number and app do not belong together"
+    office.receipt("sent", "m2")
+    take(office)
+    assert is_proven()
+    assert not is_proven(app_name="Another")
+    assert not is_proven(number="+919810000009")
+    with office.store().write() as db:
+        db.execute("delete from facts where name = 'proven'")
+    assert is_proven(), "a file of before knows no more than that a receipt has come"
 
 
 def test_3_4_a_receipt_counts_once(office: Office) -> None:

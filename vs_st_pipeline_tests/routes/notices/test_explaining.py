@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from vs_st_pipeline.cli.layout import laid_out
 from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.routes.notices import explain
-from vs_st_pipeline.routes.notices.meanings import WORDS
+from vs_st_pipeline.routes.notices.commands import DRY_RUN
+from vs_st_pipeline.routes.notices.meanings import MEANINGS, WORDS
+from vs_st_pipeline.routes.notices.report import new_report
+from vs_st_pipeline.routes.notices.words import Wait
 
 SETTINGS = SimpleNamespace(enabled=lambda status: status == "delivered")
-MERCHANT = cast(Any, SimpleNamespace(name="KapasKraft", section=lambda kind: SETTINGS))
+ZONE = ZoneInfo("Asia/Kolkata")
+MERCHANT = cast(Any, SimpleNamespace(name="KapasKraft", section=lambda kind: SETTINGS, time_zone=ZONE))
 
 
 def _told(flag: bool | None, consents: list[dict[str, Any]], statuses: list[dict[str, Any]]) -> str:
@@ -57,10 +63,93 @@ def test_what_happened_is_said_in_words_and_to_the_second() -> None:
         {"at": "2026-03-01T00:00:00Z", "what": "held", "mode": None, "detail": detail},
         {"at": "2026-03-01T00:02:00Z", "what": "held", "mode": None, "detail": {"reason": "stale", "dropped": True}},
     ]
-    assert explain.activity_lines(rows) == [
-        "  2026-03-01T00:00:00Z  held: reason settling, until 2026-03-01T00:01:00Z",
-        "  2026-03-01T00:02:00Z  held: reason stale, dropped",
+    assert explain.activity_lines(rows, ZONE) == [
+        "  2026-03-01 05:30:00  held: reason settling, until 2026-03-01 05:31:00",
+        "  2026-03-01 05:32:00  held: reason stale, dropped",
     ]
+
+
+def test_times_are_the_merchants_and_it_says_so() -> None:
+    one = {**NOTHING, "status": "packed", "occurred_at": "2026-03-01T20:00:00Z", "until": "2026-03-02T01:00:00.5"}
+    told = _told(None, [{"state": "in", "source": "operator", "at": "2026-03-01T00:00:00Z"}], [one])
+    assert told.startswith("KapasKraft: order KK1 of eshopbox, read 2026-03-01 05:30:00 (times are those of Asia/Kolk")
+    assert "consent  in by operator, 2026-03-01 05:30:00" in told
+    assert "packed order:1, 2026-03-02 01:30:00: no message" in told
+    assert "looked at again at 2026-03-02 06:30:00" in told
+
+
+def test_what_a_word_means_is_said_once(held: dict[str, Any]) -> None:
+    told = _told(None, [], [held, {**held, "status": "packed"}])
+    assert told.count("It is older than max_age.") == 1
+    assert told.count("dropped: stale (rule 4)") == 2
+
+
+def test_each_line_of_a_text_is_a_line(held: dict[str, Any]) -> None:
+    lines = _told(None, [], [{**held, "text": "Hi Asha,\nyour parcel"}]).splitlines()
+    assert lines[-2:] == ["    said: Hi Asha,", "          your parcel"]
+
+
+@pytest.fixture
+def held() -> dict[str, Any]:
+    """A status whose message was dropped."""
+    return {
+        **NOTHING, "status": "delivered", "state": "dropped", "reason": "stale", "rule": 4,
+        "means": MEANINGS["stale"],
+    }  # fmt: skip
+
+
+def _plan(waiting: list[dict[str, Any]], dropped: list[dict[str, Any]]) -> list[str]:
+    report = new_report("kk")
+    report.zone = ZONE
+    rows = {"messages": [], "actions": [], "waiting": waiting, "dropped": dropped}
+    return DRY_RUN.lines(report, rows, "kk")
+
+
+def test_a_plan_says_below_its_lists_what_each_word_in_them_means() -> None:
+    waits = {"status": "packed", "reason": "settling", "until": "2026-03-01T00:01:00.625397Z", "detail": None}
+    lacks = {"status": "packed", "reason": "missing_value", "until": None, "detail": "courier"}
+    stale = {"status": "created", "reason": "stale", "until": None, "detail": None}
+    lines = _plan(
+        [{**waits, "order": "1"}, {**waits, "order": "2"}, {**lacks, "order": "3"}], [{**stale, "order": "4"}]
+    )
+    assert lines == [
+        "kk: ok",
+        "  no message would go",
+        "    packed of order 1 waits: settling, looked at again 2026-03-01 05:31:00",
+        "    packed of order 2 waits: settling, looked at again 2026-03-01 05:31:00",
+        "    packed of order 3 waits: missing_value (courier)",
+        "    created of order 4 is dropped: stale",
+        "  what these words mean:",
+        f"    settling       {MEANINGS['settling']}",
+        f"    missing_value  {MEANINGS['missing_value']}",
+        "    stale          It is older than max_age.",
+        "  times are those of Asia/Kolkata",
+    ]
+    assert _plan([], [{**stale, "order": "4"}])[-1].endswith("It is older than max_age.")
+    assert _plan([], []) == ["kk: ok", "  no message would go"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_nothing_of_a_plan_is_wider_than_the_terminal(width: int) -> None:
+    waits = {"status": "failed_delivery", "until": "2026-03-01T00:01:00.625397Z", "detail": "it went by client:kk"}
+    lines = _plan([{**waits, "reason": reason, "order": "KK1001"} for reason in Wait], [])
+    rows = [row for line in lines for row in laid_out(line, width)]
+    assert max(map(len, rows)) <= width
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "state", "says"),
+    [
+        ("settling", None, "waiting", MEANINGS["settling"]),
+        ("1002", "1002", "failed", "The number is not on WhatsApp."),
+        ("Message undeliverable", "131026", "failed", "The number is not on WhatsApp."),
+        ("Message undeliverable", "9", "failed", MEANINGS["failed"]),
+        (None, None, "read", "It was read."),
+        (None, None, None, ""),
+    ],
+)
+def test_the_most_precise_word_is_explained(reason: str | None, code: str | None, state: str | None, says: str) -> None:
+    assert explain.means(reason, code, state) == says
 
 
 def test_names_keep_their_capitals() -> None:

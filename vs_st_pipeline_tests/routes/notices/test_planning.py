@@ -10,7 +10,7 @@ import pytest
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
-from vs_st_pipeline.routes.notices import planned, planning, terms
+from vs_st_pipeline.routes.notices import alerts, planned, planning, terms
 from vs_st_pipeline.routes.notices.messages import Button, Message
 from vs_st_pipeline.routes.notices.settings import NotificationSettings
 from vs_st_pipeline.routes.notices.words import Drop, Wait
@@ -436,6 +436,27 @@ def test_what_the_plan_lets_wait_is_not_sent(world: World) -> None:
     session = world.plan()
     (notice,) = [row[0] for row in world.db.rows("select notice_id from planned.notices")]
     assert isinstance(planning.again(session, notice), planning.Verdict)
+
+
+def test_what_waits_until_a_person_acts_is_told_in_a_few_words(world: World) -> None:
+    """A night, a phone that is none, a missing opt-in are the customer's own: nobody is told of them."""
+
+    def held_up(template: str = "APPROVED") -> str | None:
+        world.list_templates(template)
+        session = world.session()
+        planning.plan(session)
+        alerts.look(session)
+        return session.told.held_up
+
+    world.parcel(1)
+    world.parcel(2)
+    world.parcel(3, whatsapp_flag=None)
+    assert held_up() == ""
+    assert held_up("PAUSED") == "2 messages wait: template_paused 2"
+    world.accounts = ()
+    assert held_up() == "3 messages wait: no_account 3"
+    world.runs = {"trigger": "hint"}
+    assert held_up() is None, "a few hints know of few messages"
 
 
 def test_what_was_due_and_does_not_go_is_counted(world: World) -> None:

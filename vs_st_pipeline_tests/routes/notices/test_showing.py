@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.routes.notices import check, commands, listing, showing
+from vs_st_pipeline.routes.notices import check, listing, showing
+from vs_st_pipeline.routes.notices.meanings import MEANINGS
 from vs_st_pipeline.routes.notices.settings import NotificationSettings
 from vs_st_pipeline.routes.notices.words import Wait
 from vs_st_pipeline_tests.routes.notices.plan_rows import WANTED, World, world
@@ -55,7 +56,9 @@ def test_all_that_are_enabled_or_have_a_template_are_checked(world: World) -> No
 def test_a_template_that_there_is_not_is_told_with_those_that_there_are(world: World) -> None:
     (one,) = showing.check_all(world.session(), "delivered")["templates"]
     assert one["detail"] == "the account has t1"
-    assert commands._verdict(one).startswith("template_gone: the account has t1. ")
+    details = set[str]()
+    assert showing.verdict(one, details) == "template_gone: the account has t1"
+    assert showing.verdict(one, details) == "template_gone", "the same is not said twice"
 
 
 def test_a_check_says_what_is_wrong_and_what_lets_an_account_go_on() -> None:
@@ -75,6 +78,7 @@ def test_a_check_says_what_is_wrong_and_what_lets_an_account_go_on() -> None:
     assert "key bad_answer (is app_id right?)" in said
     assert "stopped, so nothing is sent by it: its wallet is low; put that right" in said
     assert "template of packed (t1): template_gone: it is deleted" in said
+    assert said.endswith(f"  what these words mean:\n    template_gone  {MEANINGS[Wait.TEMPLATE_GONE]}")
 
 
 def test_a_portal_asks_before_it_saves(world: World) -> None:

@@ -104,6 +104,27 @@ def test_a_check_proves_the_secrets_of_eshopbox_and_a_sync_goes_on_with_its_toke
     assert alone.wrong() == []
 
 
+def test_a_check_says_what_no_call_at_gupshup_can_verify(alone: Scene) -> None:
+    """notices.md 13.6: list and wallet with the key; app name and number prove themselves by the first receipt."""
+    doubt = "app_name {} and number {} are not verified, since no call that Gupshup documents tells"
+
+    def wrong(entry: Record) -> None:
+        entry["notices"]["accounts"][0].update(app_name="Mistyped", number="+919810000099")
+
+    alone.settings(wrong)
+    said = alone.run("check", "--merchant", alone.merchant, "--route", "notices")
+    assert said.exit_code == 0, "no answer says that it is wrong"
+    assert doubt.format("Mistyped", "+919810000099") in said.out
+    alone.based()
+    assert any("are not verified" in one for one in alone.check()["doubts"])
+    order = alone.order()
+    alone.advance(order, "out_for_delivery")
+    alone.later(minutes=2)
+    _first_words(alone, order)
+    assert not any("are not verified" in one for one in alone.check()["doubts"])
+    assert alone.wrong() == []
+
+
 def test_what_names_nothing_is_wrong_use_and_keeps_its_keys(notices_scene: Scene) -> None:
     """notices.md 9: exit 2 for a wrong argument; every key always, also beside an error."""
     scene = notices_scene

@@ -17,6 +17,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.gupshup import callbacks
 from vs_st_pipeline.connectors.gupshup.callbacks import Deduction, OptIn, Receipt, Reply, Said, TemplateNews
+from vs_st_pipeline.connectors.gupshup.codes import NOT_TOGETHER
 from vs_st_pipeline.connectors.gupshup.names import CALLBACK, KINDS
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.hints import WHOLE, Hint, Outcome
@@ -33,6 +34,7 @@ from vs_st_pipeline.routes.notices.systems import GUPSHUP, NAME
 from vs_st_pipeline.routes.notices.words import ConsentSource, Noted
 
 FIRST_CALLBACK, LAST_CALLBACK, TEMPLATE_EVENT, WORDS = "first_callback", "last_callback", "template_event", "words:"
+PROVEN: Final = "proven"
 _KINDS: Final = KINDS | {WHOLE}
 
 
@@ -142,7 +144,17 @@ def keep(store: AccountStore, hints: Sequence[Hint], *, run: Run) -> Taken:
         if said:
             db.execute("insert or ignore into facts values (?, 'yes', ?)", [FIRST_CALLBACK, now.isoformat()])
             db.execute("insert or replace into facts values (?, 'yes', ?)", [LAST_CALLBACK, now.isoformat()])
+        if any(isinstance(one, Receipt) and one.code != NOT_TOGETHER for one in said):
+            db.execute(
+                "insert or replace into facts values (?, ?, ?)", [PROVEN, as_proven(store.account), now.isoformat()]
+            )
     return taken
+
+
+def as_proven(account: GupshupAccount) -> str:
+    """Return the settings of an account that a receipt proves: the app calls for its own messages alone (13.6)."""
+    number = getattr(account, "number", "")  # of an account that was taken out of the settings nothing else is known
+    return f"{account.app_name} {number}"
 
 
 def _read(store: AccountStore, hints: Iterable[Hint], noted: Counter[str]) -> Iterator[Said]:
