@@ -148,8 +148,7 @@ class StagedRun(Generic[SessionT]):
             try:
                 queue = self.queue if self.reads in selected and self.writes in selected else None
                 with run.sync_lock(), whole_hints.taken(run, queue) as hints:
-                    records = {one.record for one in hints.hints}
-                    session.report.hints |= {"taken": len(hints.hints), "records": len(records)}
+                    session.report.hints |= {"taken": hints.counts.total(), "records": hints.records}
                     self.steps(session)
             finally:
                 at_end(session)

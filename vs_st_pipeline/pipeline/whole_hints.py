@@ -12,9 +12,10 @@ and ends a rest. A dry run takes nothing, and a merchant without an inbox file c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from vs_st_pipeline.domain.hints import Hint, Outcome
 from vs_st_pipeline.pipeline.hinted import Queue
@@ -29,10 +30,15 @@ class Taken:
     """What one whole sync has taken.
 
     Attributes:
-        hints: claimed now. queued: those that an earlier sync took, and whose records it did not come to.
+        counts: how many were claimed now, by system and kind. records: of how many records.
+        hints: they themselves; of a queue that leaves none to a later sync there may be some hundred thousand, so these
+            are not kept.
+        queued: those that an earlier sync took, and whose records it did not come to.
         waits: of these hints, numbers of those that go on waiting: the route was not allowed what they need.
     """
 
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    records: int = 0
     hints: list[Hint] = field(default_factory=list)
     queued: list[Hint] = field(default_factory=list)
     waits: set[int] = field(default_factory=set)
@@ -55,19 +61,20 @@ def taken(run: Run, queue: Queue | None) -> Iterator[Taken]:
     with LEASES.kept(inbox, owner):
         try:
             for hints in _claimed(run, inbox, owner, began):
-                found.hints += hints  # given back where they cannot be handed over
+                found.counts.update((one.system, one.kind) for one in hints)
+                found.records += len({one.record for one in hints})
+                if queue.unread is not None:
+                    found.hints += hints
                 queue.hand_over(run, hints)
-                if queue.unread is None:  # there may be some hundred thousand
-                    found.hints[-len(hints) :] = [replace(one, kept_json="{}", event_id=None) for one in hints]
                 failpoint("hints taken")
             yield found
         except BaseException:
             with suppress(*UNUSABLE):
-                inbox.give_back(found.hints)
+                inbox.release(owner)
                 inbox.whole_ended(run.merchant.id, run.route, began, well=False)
             raise
         try:
-            _settle(run, inbox, queue, found)
+            _settle(run, inbox, queue, found, owner)
             inbox.whole_ended(run.merchant.id, run.route, began, well=True)
         except UNUSABLE as error:  # the leases end, and another sync does it again
             _warn(run, error)
@@ -84,15 +91,16 @@ def _claimed(run: Run, inbox: Inbox, owner: str, now: float) -> Iterator[list[Hi
         _warn(run, error)
 
 
-def _settle(run: Run, inbox: Inbox, queue: Queue, found: Taken) -> None:
+def _settle(run: Run, inbox: Inbox, queue: Queue, found: Taken, owner: str) -> None:
     both = [*found.queued, *found.hints]
-    if not both:
-        return
-    unread = set() if queue.unread is None else set(queue.unread(run, both)) - found.waits
-    inbox.give_back(one for one in found.hints if one.hint in found.waits)
-    inbox.queue((one for one in both if one.hint in unread), run.run_id)
-    done = [one for one in both if one.hint not in unread | found.waits]
-    inbox.settle(done, Outcome.HANDED_OVER, run_id=run.run_id)
+    if both:
+        unread = set() if queue.unread is None else set(queue.unread(run, both)) - found.waits
+        inbox.give_back(one for one in found.hints if one.hint in found.waits)
+        inbox.queue((one for one in both if one.hint in unread), run.run_id)
+        done = [one for one in both if one.hint not in unread | found.waits]
+        inbox.settle(done, Outcome.HANDED_OVER, run_id=run.run_id)
+    if queue.unread is None and found.counts:
+        inbox.settle_owned(owner, Outcome.HANDED_OVER, run_id=run.run_id)
 
 
 def _warn(run: Run, error: Exception) -> None:

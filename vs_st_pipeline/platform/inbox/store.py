@@ -510,6 +510,26 @@ class Inbox:
             ),
         )
 
+    def settle_owned(self, owner: str, outcome: Outcome, *, run_id: str | None = None) -> None:
+        """Settle all that an owner has claimed, and that nobody has settled, as done."""
+        self._change_owned(
+            """state = 'done', outcome = ?, error = null, owner = null, lease_until = null, settled_at = ?,
+               run_id = coalesce(?, run_id), lag = null""",
+            [outcome, self.clock(), run_id],
+            owner,
+        )
+
+    def _change_owned(self, sets: str, values: Sequence[Any], owner: str) -> None:
+        """Change all that an owner has claimed, some thousands in a transaction."""
+        changed = AT_ONCE
+        while changed == AT_ONCE:
+            with self._write() as db:
+                changed = db.execute(
+                    f"""update hints set {sets} where hint in (
+                            select hint from hints where owner = ? and state = 'working' limit {AT_ONCE})""",
+                    [*values, owner],
+                ).rowcount
+
     def give_back(self, hints: Iterable[Hint], *, not_before: float = 0.0, error: str | None = None) -> None:
         """Let claimed hints wait again.
 
@@ -525,12 +545,7 @@ class Inbox:
 
     def release(self, owner: str) -> None:
         """Let all that an owner has claimed wait again: it is stopping."""
-        with self._write() as db:
-            db.execute(
-                """update hints set state = 'waiting', owner = null, lease_until = null
-                   where owner = ? and state = 'working'""",
-                [owner],
-            )
+        self._change_owned("state = 'waiting', owner = null, lease_until = null", [], owner)
 
     # --- how soon a record is read again (H27, H28) ---
 

@@ -6,7 +6,8 @@ Data flow: inbox, SoPost -> raw -> staged -> planned.consumers_due -> per CRM: l
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -200,13 +201,18 @@ def _next_due(session: ConsumersSession, db: Db) -> datetime:
 # --- SoPost -------------------------------------------------------------------------------------------------------
 
 
-def take_events(session: ConsumersSession, hints: Sequence[Hint]) -> None:
-    """Count the events that were taken; a dry run stores what waits without taking it."""
+def take_events(session: ConsumersSession, taken: Mapping[tuple[str, str], int]) -> None:
+    """Count the events that were taken; a dry run stores what waits without taking it.
+
+    Args:
+        taken: how many hints, by system and kind.
+    """
     run, report = session.run, session.told
     if run.dry_run:
         hints = events.waiting(run)
         events.peek(run, hints)
-    report.seen["events"] = sum((hint.system, hint.kind) == (SOPOST, ORDER) for hint in hints)
+        taken = Counter((hint.system, hint.kind) for hint in hints)
+    report.seen["events"] = taken.get((SOPOST, ORDER), 0)
 
 
 def read_orders(session: ConsumersSession, only: Collection[str] | None = None) -> None:

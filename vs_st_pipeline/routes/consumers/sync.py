@@ -70,9 +70,9 @@ def _all_stages(session: ConsumersSession, *, whole: bool) -> None:
     run, selected, report = session.run, session.selected, session.told
     with run.sync_lock(), whole_hints.taken(run, stages.QUEUE if whole else None) as hints:
         since = stages.begin(session)
-        report.hints |= {"taken": len(hints.hints), "records": len({hint.record for hint in hints.hints})}
+        report.hints |= {"taken": hints.counts.total(), "records": hints.records}
         try:
-            session.do(EVENTS, stages.take_events, hints.hints)
+            session.do(EVENTS, stages.take_events, hints.counts)
             session.do(ORDERS, stages.read_orders)
             session.do(STAGED, stages.stage)
             if PLAN in selected or PUSH in selected:

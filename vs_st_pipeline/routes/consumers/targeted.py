@@ -9,6 +9,7 @@ claimed, and a CRM that the last whole sync has refused is not written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -64,7 +65,7 @@ class _Targeted:
     def sync(self, claimed: Sequence[Hint], since: Mapping[str, Since]) -> None:
         session, desk = self._session, self._desk
         events.take(self._run, claimed)
-        session.do(EVENTS, stages.take_events, claimed)
+        session.do(EVENTS, stages.take_events, Counter((one.system, one.kind) for one in claimed))
         by_order: dict[str, list[Hint]] = {}
         for hint in claimed:
             by_order.setdefault((hint.id or "").lower(), []).append(hint)

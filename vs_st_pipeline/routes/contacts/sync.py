@@ -78,7 +78,7 @@ def _run_once(run: Run, selected: Collection[str], on_stage: Callable[[StageDone
         field_map = map_file.load_field_map(run.merchant)  # a map that cannot be read should cost no request
         quiet = quiet_path(session, field_map)
         quiet.hinted = bool(hints.hints or hints.queued)
-        session.report.hints |= {"taken": len(hints.hints), "records": len({hint.record for hint in hints.hints})}
+        session.report.hints |= {"taken": hints.counts.total(), "records": hints.records}
         if whole:
             # Every answer is the same, and nothing else is due: all that the stages would do is done already.
             if quiet.nothing_changed():
