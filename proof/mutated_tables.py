@@ -318,7 +318,7 @@ TABLES = (
         "consumers: consents of an order",
         "vs_st_pipeline/routes/consumers/consents.py",
         ("_WORST", "ConsentWords.verdict", "ConsentWords.kind", "rows_of", "_rows_of", "_shown", "_restated"),
-        ("routes/consumers/test_state.py", "routes/consumers/test_staging.py"),
+        ("routes/consumers/test_consents.py",),
     ),
     Table(
         "consumers: answers of HubSpot",
