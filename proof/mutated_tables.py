@@ -259,13 +259,13 @@ TABLES = (
         "orders: what a read shows (4.2)",
         "vs_st_pipeline/routes/orders/standing.py",
         ("TABLE", "stands", "shows", "refusal_code", "problem_code", "refused_code"),
-        ("routes/orders/test_standing.py",),
+        ("routes/orders/test_shows.py", "routes/orders/test_standing.py::test_o4_2_the_table_is_that_of_the_contract"),
     ),
     Table(
         "orders: states and stages",
         "vs_st_pipeline/routes/orders/states.py",
         ("MESSAGES", "STAGE_OF", "KNOWN_ORDER_STATUSES", "BY_SHIPPER"),
-        ("routes/orders/test_standing.py", "routes/orders/test_sentences.py", "routes/orders/test_rules.py"),
+        ("routes/orders/test_states.py",),
     ),
     Table(
         "orders: answers to a write (6.3)",
