@@ -409,13 +409,13 @@ TABLES = (
             "Gates._late",
             "_whose",
         ),
-        ("routes/audience/test_delivery.py",),
+        ("routes/audience/test_gates_alone.py",),
     ),
     Table(
         "audience: what melts (6.3)",
         "vs_st_pipeline/routes/audience/melting.py",
         ("_TO_ADD", "_TO_ITSELF"),
-        ("routes/audience/test_diffing.py", "routes/audience/test_delivery.py"),
+        ("routes/audience/test_melting.py",),
     ),
     Table(
         "audience: bodies of events",
