@@ -333,7 +333,7 @@ TABLES = (
             "precise_code",
             "errors_in",
         ),
-        ("connectors/hubspot/test_write.py", "connectors/hubspot/test_client.py"),
+        ("connectors/hubspot/test_answers.py",),
     ),
     Table(
         "consumers: words of SoPost",
