@@ -415,7 +415,10 @@ TABLES = (
         "audience: what melts (6.3)",
         "vs_st_pipeline/routes/audience/melting.py",
         ("_TO_ADD", "_TO_ITSELF"),
-        ("routes/audience/test_melting.py",),
+        (
+            "routes/audience/test_taking.py::test_a_newer_update_takes_the_place_of_one_that_waits",
+            "routes/audience/test_taking.py::test_any_change_melts_into_an_add_that_waits",
+        ),
     ),
     Table(
         "audience: bodies of events",
