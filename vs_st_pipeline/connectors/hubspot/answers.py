@@ -49,13 +49,15 @@ class Answers:
             find: returns the id of the item that a result is about, None where it names none.
             judge: returns what a result says of it, None where it says nothing.
         """
-        by_id = {item.id: item for item in items}
+        by_id: Mapping[str | None, Item] = {item.id: item for item in items}
         found: dict[str, Result] = {}
         doubtful: set[str] = set()
         for row in _rows(answer, "results"):
-            item = by_id.get(find(row) or "")
-            result = judge(row, item) if item is not None else None
-            if item is not None and result is not None and found.setdefault(item.id, result) != result:
+            item = by_id.get(find(row))
+            if item is None:
+                continue
+            result = judge(row, item)
+            if result is not None and found.setdefault(item.id, result) != result:
                 doubtful.add(item.id)
         unnamed: list[Row] = []
         for error in _rows(answer, "errors"):
@@ -63,18 +65,17 @@ class Answers:
             found.update({item.id: self.refusal(error, item, status) for item in about})
             unnamed += [] if about else [error]
         left = [item for item in items if item.id not in found]
-        if left and len(unnamed) >= len(left):
+        if len(unnamed) >= len(left):
             found.update(self._left_over(left, unnamed, status))
         return {id_: result for id_, result in found.items() if id_ not in doubtful}
 
     def _left_over(self, items: Sequence[Item], errors: Sequence[Row], status: int) -> dict[str, Result]:
         """Judge items that were all refused, each for a reason that is among the errors."""
-        alike = len(items) == 1 or len({code_of(error) for error in errors}) == 1
-        if alike:
-            return {
-                item.id: self.refusal(errors[0] if len(items) == 1 else _blank(errors[0]), item, status)
-                for item in items
-            }
+        if len(items) == 1:
+            return {item.id: self.refusal(errors[0], item, status) for item in items}
+        codes = {code_of(error) for error in errors}
+        if len(codes) == 1:  # which sentence is about which is not known
+            return {item.id: self.refusal({"category": code}, item, status) for item in items for code in codes}
         # Which was refused for which reason is not known: who is there by now is found by looking.
         return {item.id: Result(Ended.EXISTS, code=None, http_status=status) for item in items}
 
@@ -130,18 +131,13 @@ def precise_code(error: Row) -> str | None:
         wrong = json.loads(details[1]) if details else []
     except ValueError:
         wrong = []
-    words = [safe_token(one.get("error")) for one in wrong if isinstance(one, dict)] if isinstance(wrong, list) else []
+    words = [safe_token(one.get("error")) for one in wrong if isinstance(one, dict)]
     return next((word for word in words if word), None) or code_of(error)
 
 
 def errors_in(answer: object) -> Iterator[Row]:
     """Yield the errors of an answer with a line per item."""
     return _rows(answer, "errors")
-
-
-def _blank(error: Row) -> Row:
-    """Return an error without its sentence, which is about one of several."""
-    return {"category": error.get("category")}
 
 
 def _rows(answer: object, key: str) -> Iterator[Row]:

@@ -9,7 +9,8 @@ from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
 from vs_st_pipeline.domain.loosely import loosely
 
 APPROVED, PENDING, REJECTED, LATER = "approved", "pending", "rejected", "later"
-CLASSES: Final = (APPROVED, PENDING, REJECTED, LATER)
+CLASSES: Final = (APPROVED, PENDING, REJECTED)
+"""Classes that have words of their own, as the settings list them."""
 
 
 def classify(settings: SoPostSettings, word: str) -> str:
@@ -19,7 +20,7 @@ def classify(settings: SoPostSettings, word: str) -> str:
         `approved`, `pending`, `rejected`, or `later` for every word that no list has.
     """
     name = loosely(word)
-    return next((one for one in CLASSES[:3] if name in names_of(settings, one)), LATER)
+    return next((one for one in CLASSES if name in names_of(settings, one)), LATER)
 
 
 def names_of(settings: SoPostSettings, one: str) -> Collection[str]:

@@ -165,7 +165,6 @@ def _shown(
         verdict,
         entry.text_version if entry else None,
         ever_given=given,
-        once_given=given or (old is not None and old.once_given),
     )
     if one.carried and given:  # it stands, and subscribes nobody before it is seen again
         return replace(row, given=False, vanished_at=old.vanished_at if old else None)
@@ -197,5 +196,4 @@ def _restated(row: ConsentRow, words: ConsentWords, counts: bool) -> ConsentRow:
         verdict=verdict,
         given=given,
         ever_given=given if counts and not gone else row.ever_given,
-        once_given=given or row.once_given,
     )

@@ -484,7 +484,7 @@ class _Targets:
 
 def best_of(offers: Sequence[Offer]) -> Offer:
     """Return the consent that is used of several: the latest, unknown least, ties by greater order id (7.7)."""
-    return max(offers, key=lambda one: (one.earliest_at is not None, one.earliest_at or datetime.min, one.order_id))
+    return max(offers, key=lambda one: (one.earliest_at or datetime.min, one.order_id))
 
 
 def _is_newer(offer: Offer, since: datetime | None) -> bool:
@@ -499,7 +499,7 @@ def _is_spent(offer: Offer, acts: Iterable[Act]) -> bool:
 
 
 def _was_tried(act: Act, offer: Offer) -> bool:
-    return act.action is Action.SUBSCRIBE and act.spent_as == offer.spent_as and act.target == offer.target.id
+    return act.action is Action.SUBSCRIBE and act.spent_as == offer.spent_as
 
 
 def _lacks(target: Target, standing: Standing) -> bool:
@@ -570,10 +570,8 @@ def _undo(
         standing = seen.standings.get(offer.target)
         if standing is None or standing.state is not State.SUBSCRIBED:
             continue  # what the person did after us is left alone
-        is_list = not offer.target.lists and any(offer.target.id in act.lists for act in ours)
-        from_target = (
-            any(act.action is Action.SUBSCRIBE for act in ours) and (wholly or not _lacks(offer.target, standing))
-        ) or (wholly and is_list)
+        subscribed = any(act.action is Action.SUBSCRIBE for act in ours) and not _lacks(offer.target, standing)
+        from_target = subscribed or (wholly and not offer.target.lists)
         missing = {name for one, there in seen.standings.items() if one.id == offer.target.id for name in there.missing}
         added = {name for act in ours if not act.lists_open for name in act.lists} - missing - kept
         lists = () if from_target and not offer.target.lists else tuple(sorted(added))

@@ -139,7 +139,7 @@ def _told(row: sqlite3.Row, account: str) -> Told:
     accepted = _time(row["accepted_at"])
     return Told(
         row["notice_id"], row["unit_key"], row["status"], row["occurrence"],
-        str(_STATES.get(row["state"], row["state"])), accepted or _time(row["claimed_at"]), accepted,
+        str(_STATES.get(row["state"], row["state"])), accepted or datetime.fromisoformat(row["claimed_at"]), accepted,
         _time(row["retry_at"]), account if accepted is not None or row["retries"] else None,
     )  # fmt: skip
 

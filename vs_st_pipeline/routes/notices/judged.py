@@ -32,16 +32,16 @@ class Told:
     """Another message of the same order, or this notice itself, as ledger and claims have it.
 
     Attributes:
-        since: when it was accepted, else claimed; None: it never was.
+        since: when it was accepted, else claimed, else noted.
         account: by which it was accepted once, and is tried again; None: it never was.
     """
 
     notice_id: str
     unit_key: str | None
-    status: str | None
+    status: str
     occurrence: int | None
     state: str
-    since: datetime | None = None
+    since: datetime
     accepted_at: datetime | None = None
     retry_at: datetime | None = None
     account: str | None = None

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1)
 _LONGEST: Final = timedelta(days=3)  # of zones whose nights leave no hour free
+_STRETCHES_KEPT: Final = 4096
 
 
 def quiet_until(now: datetime, start: time, end: time, zones: Iterable[str]) -> datetime | None:
@@ -25,7 +26,8 @@ def quiet_until(now: datetime, start: time, end: time, zones: Iterable[str]) -> 
 
     Args:
         now: UTC without zone, like what is returned.
-        start: when quiet begins; that very moment is quiet. end: when it is over; that moment is not.
+        start: when quiet begins; that very moment is quiet. end: when it is over; that moment is not. Where both are
+            one time, which settings refuse, no moment is free.
         zones: IANA names.
     """
     names, until = tuple(zones), now
@@ -48,7 +50,7 @@ def _end_of(now: datetime, start: time, end: time, zone: str) -> datetime | None
     return max(found, default=None)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_STRETCHES_KEPT)
 def _stretch(day: date, start: time, end: time, zone: str) -> tuple[datetime, datetime]:
     """Return the quiet stretch that begins on a day: from its first moment to the moment after its last, in UTC."""
     over = day if start < end else day + _DAY
@@ -60,9 +62,7 @@ def _stretch(day: date, start: time, end: time, zone: str) -> tuple[datetime, da
 def _instant(wall: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
     """Return the instant at which the clock on the wall first shows this or more; `last`: from which on it does."""
     first, second = _at(wall, zone, 0), _at(wall, zone, 1)
-    if first == second:
-        return first
-    if first > second:  # a missing hour: the clock jumps over it
+    if not _is_shown(wall, first, zone):  # a missing hour: the clock jumps over it
         return _jump(second, first, zone)
     if last and not _comes_twice_from(wall, zone):
         return second
@@ -73,6 +73,11 @@ def _comes_twice_from(wall: datetime, zone: ZoneInfo) -> bool:
     """Say whether the hour that comes twice begins with this moment: nothing before it comes back."""
     before = wall - _MICROSECOND
     return _at(before, zone, 0) == _at(before, zone, 1)
+
+
+def _is_shown(wall: datetime, at: datetime, zone: ZoneInfo) -> bool:
+    """Say whether the clock on the wall shows this at an instant."""
+    return at.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) == wall
 
 
 def _at(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:

@@ -93,8 +93,7 @@ def _is_first_hook(it: Facts) -> bool:
     placed = it.order.placed_at if it.order is not None else None
     if placed is not None and placed >= _began(it):
         return False
-    others = [one for one in it.unit if (one.status, one.occurrence) != (it.status, it.event.occurrence)]
-    return not any(_hook_order(one) < _hook_order(it.event) for one in others if one.hook_at is not None)
+    return not any(_hook_order(one) < _hook_order(it.event) for one in it.unit)
 
 
 def _hook_order(event: Event) -> tuple[datetime, int, int]:
@@ -109,8 +108,8 @@ def _is_disabled(it: Facts) -> bool:
     return not it.settings.enabled(it.status) or meaning is None or not meaning.announce
 
 
-def _occurred_before(it: Facts, at: datetime | None) -> bool:
-    return at is not None and it.event.occurred_at is not None and it.event.occurred_at < at
+def _occurred_before(it: Facts, at: datetime) -> bool:
+    return it.event.occurred_at is not None and it.event.occurred_at < at
 
 
 def _is_stale(it: Facts) -> bool:
@@ -127,21 +126,27 @@ def _stands(it: Facts, events: Iterable[Event], *, unconfirmed: bool = False) ->
     return found is not None and (found.status, found.occurrence) == (it.status, it.event.occurrence)
 
 
-def _shipped(it: Facts, counts: Callable[[Event], bool]) -> list[Event]:
+def _shipped(it: Facts) -> list[Event]:
     """Return what says that a shipment of the order has come as far as makes `created` old news."""
     if not it.is_of_order:
         return []
-    far = [one for one in it.siblings if one.rank >= SHIPPED_FROM and it.unit_of(one.status) == "shipment"]
-    return [one for one in far if counts(one)]
+    return [one for one in it.siblings if one.rank >= SHIPPED_FROM and it.unit_of(one.status) == "shipment"]
 
 
-def _may_be_confirmed(it: Facts, event: Event) -> bool:
-    """Say whether a hook still waits for the read that shows it (3.8)."""
-    return not event.confirmed and event.hook_at is not None and it.now - event.hook_at <= it.settings.confirm_wait
+def _unconfirmed(it: Facts, events: Iterable[Event]) -> list[tuple[Event, datetime]]:
+    """Return the hooks that still wait for the read that shows them, and until when they do (3.8)."""
+    found = []
+    for one in events:
+        if one.confirmed or one.hook_at is None:
+            continue
+        until = one.hook_at + it.settings.confirm_wait
+        if it.now <= until:
+            found.append((one, until))
+    return found
 
 
 def _is_superseded(it: Facts) -> bool:
-    return not _stands(it, it.unit) or bool(_shipped(it, lambda one: one.confirmed))
+    return not _stands(it, it.unit) or any(one.confirmed for one in _shipped(it))
 
 
 def _is_answered(it: Facts) -> bool:
@@ -178,12 +183,11 @@ def _was_told_often(it: Facts) -> bool:
 
 def _is_not_confirmed(it: Facts) -> Found | bool:
     """Say whether a hook that no read shows yet would be newer, and until when it is waited for."""
-    waiting = [one for one in it.unit if _may_be_confirmed(it, one)]
+    waiting = _unconfirmed(it, it.unit)
     known = [one for one in it.unit if one.confirmed]
-    blocking = waiting if waiting and not _stands(it, [*known, *waiting], unconfirmed=True) else []
-    blocking = [*blocking, *_shipped(it, lambda one: _may_be_confirmed(it, one))]
-    hooks = [one.hook_at for one in blocking if one.hook_at is not None]
-    return Found(max(hooks) + it.settings.confirm_wait) if hooks else False
+    stands = _stands(it, [*known, *(one for one, _ in waiting)], unconfirmed=True)
+    blocking = [*([] if stands else waiting), *_unconfirmed(it, _shipped(it))]
+    return Found(max(until for _, until in blocking)) if blocking else False
 
 
 # 5
@@ -195,7 +199,7 @@ def _is_other(it: Facts, one: Told) -> bool:
 
 def _was_before(it: Facts, one: Told) -> bool:
     """Say whether a message left before this occurred, so that it was of an earlier occurrence."""
-    return one.since is not None and it.event.occurred_at is not None and one.since < it.event.occurred_at
+    return it.event.occurred_at is not None and one.since < it.event.occurred_at
 
 
 def _is_out_of_order(it: Facts) -> bool:
@@ -206,7 +210,7 @@ def _is_out_of_order(it: Facts) -> bool:
     """
     units = {one.unit_key for one in it.siblings}
     for one in it.told:
-        if not _is_other(it, one) or not one.was_claimed or one.status is None:
+        if not _is_other(it, one) or not one.was_claimed:
             continue
         is_lost = one.unit_key not in units and it.unit_of(one.status) == it.unit_of(it.status)
         if not it.is_of_order and one.unit_key != it.event.unit_key and not is_lost:
@@ -214,7 +218,7 @@ def _is_out_of_order(it: Facts) -> bool:
         meaning = it.statuses.of_key.get(one.status)
         if meaning is None or meaning.rank > it.event.rank:  # of a map that was replaced: nobody knows
             return True
-        if one.status != it.status or (one.unit_key != it.event.unit_key and not is_lost):
+        if one.status != it.status:
             continue
         if not it.event.repeats or (is_lost and not _was_before(it, one)):
             return True
@@ -292,7 +296,7 @@ def _settles(it: Facts) -> Found | bool:
 def _is_in_sequence(it: Facts) -> Found | bool:
     since = [
         one.since for one in it.told
-        if _is_other(it, one) and one.has_no_receipt and one.since is not None and it.now - one.since < SEQUENCE
+        if _is_other(it, one) and one.has_no_receipt and it.now - one.since < SEQUENCE
     ]  # fmt: skip
     return Found(max(since) + SEQUENCE) if since else False
 
@@ -346,7 +350,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(1, Drop.BEFORE_START, lambda it: _occurred_before(it, _began(it))),
     Rule(1, Drop.BEFORE_START, _is_first_hook),
     Rule(2, Drop.NOT_ENABLED, _is_disabled),
-    Rule(2, Drop.BEFORE_ENABLED, lambda it: _occurred_before(it, it.terms.enabled_since.get(it.status))),
+    Rule(2, Drop.BEFORE_ENABLED, lambda it: _occurred_before(it, it.terms.enabled_at(it.status))),
     Rule(
         2, Drop.REHEARSAL, lambda it: it.settings.only_to is not None and it.recipient.phone not in it.settings.only_to
     ),

@@ -49,6 +49,10 @@ class Terms:
         """Return since when an order (SOURCE:ID) may be told of: the merchant's begin, or its source's, if later."""
         return max(self.started_at, self.source_since.get(merchant_order.partition(":")[0], self.started_at))
 
+    def enabled_at(self, status: str) -> datetime:
+        """Return since when a status is enabled; one of which nobody knows that, since the merchant's begin."""
+        return self.enabled_since.get(status, self.started_at)
+
 
 def load(db: Db, run: Run, enabled: Collection[str], begun: datetime) -> Terms:
     """Return what holds for this run; nothing is stored yet.

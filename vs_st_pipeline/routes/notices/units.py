@@ -30,16 +30,19 @@ class Units:
 
         A parcel's own id is certain. A tracking id, or the order's lines, lead to a unit unless both have ids of their
         own that differ: then it is another parcel.
+
+        Args:
+            names: the best first; at most one of them is an id of its own.
         """
-        strong = next((name for name in names if not _is_weak(name)), None)
-        unit = self.aliases.get(strong) if strong is not None else None
+        strong = next((name for name in names if not _is_weak(name)), "")
+        unit = self.aliases.get(strong)
         if unit is None:
-            known = (self.aliases[name] for name in names if _is_weak(name) and name in self.aliases)
-            unit = next((one for one in known if strong is None or one not in self._named), key)
+            known = (self.aliases[name] for name in names if name in self.aliases)
+            unit = next((one for one in known if not strong or one not in self._named), key)
         for name in names:
             if name not in self.aliases:
                 self.aliases[name] = self.new[name] = unit
-        if strong is not None:
+        if strong:
             self._named.add(unit)
         self.keys.add(unit)
         return unit

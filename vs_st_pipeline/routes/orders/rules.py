@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vs_st_pipeline.domain.shop_order import ShopOrder
+from vs_st_pipeline.domain.shop_order import ShopAddress, ShopOrder
 from vs_st_pipeline.routes.orders import birth, linked, payload, people, zips
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.lines import Says, goes
@@ -84,16 +84,24 @@ def _one_of(key: str, value: Callable[[ShopOrder], str | None], documented: tupl
     return fits
 
 
+def _ship_to(order: ShopOrder) -> ShopAddress:
+    """Return where an order goes; an address without a word where it has none."""
+    return order.ship_to or ShopAddress()
+
+
 def _no_destination(order: ShopOrder, known: Known) -> Says | None:
     to = order.ship_to
-    if to is None or not (country := clean(to.country_code)):
-        return {"lacks": "address" if to is None else "country"}
+    if to is None:
+        return {"lacks": "address"}
+    country = clean(to.country_code)
+    if country is None:
+        return {"lacks": "country"}
     return {"lacks": "state"} if is_us(country) and state_code(to.state_code) is None else None
 
 
 def _country(order: ShopOrder, known: Known) -> Says | None:
-    country = clean(order.ship_to.country_code) if order.ship_to else None
-    return None if country and is_us(country) else {"country": plain(country)}
+    country = clean(_ship_to(order).country_code) or ""
+    return None if is_us(country) else {"country": plain(country)}
 
 
 def _state_not_chosen(order: ShopOrder, known: Known) -> Says | None:
@@ -112,12 +120,8 @@ def _late(order: ShopOrder, known: Known) -> Says | None:
 
 
 def _address(order: ShopOrder, known: Known) -> Says | None:
-    to = order.ship_to
-    parts = {
-        "street": to and clean(to.street1),
-        "city": to and clean(to.city),
-        "ZIP": to and people.zip_code(to.zip_code),
-    }
+    to = _ship_to(order)
+    parts = {"street": clean(to.street1), "city": clean(to.city), "ZIP": people.zip_code(to.zip_code)}
     lacks = [name for name, value in parts.items() if not value]
     return {"lacks": lacks} if lacks else None
 
@@ -127,10 +131,11 @@ def _zip_state(order: ShopOrder, known: Known) -> Says | None:
 
 
 def _zip_elsewhere(order: ShopOrder) -> Says | None:
-    state, code = people.state(order.ship_to), people.zip5(order.ship_to.zip_code) if order.ship_to else None
-    if state is None or code is None or not zips.belongs_elsewhere(code, state):
+    to = _ship_to(order)
+    state, digits = people.state(to), (people.zip5(to.zip_code) or "")[:3]
+    if not zips.belongs_elsewhere(digits, state):
         return None
-    return {"zip": code[:3], "state": state, "states": sorted(zips.STATES_OF[code[:3]])}
+    return {"zip": digits, "state": state, "states": sorted(zips.STATES_OF[digits])}
 
 
 def _under_age(order: ShopOrder, known: Known) -> bool:

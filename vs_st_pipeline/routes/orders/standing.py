@@ -158,7 +158,7 @@ def refusal_code(held: HeldOrder) -> ThereCode | None:
 
 def problem_code(problems: tuple[Problem, ...]) -> ThereCode | None:
     """Return the code of what problems are about, where they are about age or payment."""
-    told = [f"{one.type or ''} {one.code or ''}".upper() for one in problems]
+    told = [f"{one.type} {one.code}".upper() for one in problems]
     if any("AGE_VERIFICATION" in one for one in told):
         return ThereCode.AGE_VERIFICATION
     return ThereCode.PAYMENT if any("PAYMENT" in one for one in told) else None

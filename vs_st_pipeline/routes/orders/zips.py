@@ -75,11 +75,11 @@ STATES_OF: Final = _table()
 """States by the first three digits."""
 
 
-def belongs_elsewhere(zip_code: str, state: str) -> bool:
+def belongs_elsewhere(zip_code: str, state: str | None) -> bool:
     """Say whether a ZIP belongs to other states only.
 
     Args:
-        zip_code: at least three digits. state: a code in capital letters.
+        zip_code: at least three digits; what has fewer belongs nowhere. state: a code in capital letters.
     """
     known = STATES_OF.get(zip_code[:3])
     return known is not None and state not in known

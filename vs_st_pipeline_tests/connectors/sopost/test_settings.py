@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.connectors.sopost.settings import SoPostSettings
-from vs_st_pipeline.connectors.sopost.statuses import classify
+from vs_st_pipeline.connectors.sopost.statuses import APPROVED, LATER, PENDING, REJECTED, classify, wants_body
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.loosely import loosely
 from vs_st_pipeline.platform.settings.merchants import House, RouteNeeds, Section, read_merchants
@@ -97,6 +97,10 @@ def test_c2_names_are_compared_loosely_and_what_no_list_has_is_later(tmp_path: P
     classes = ["approved"] * 4 + ["pending", "rejected", "later", "later"]
     assert [classify(settings, word) for word in words] == classes
     assert loosely(" A \t b\n") == "a b"
+
+
+def test_bodies_are_kept_of_orders_that_count_or_may_once_the_word_is_known() -> None:
+    assert [one for one in (APPROVED, PENDING, REJECTED, LATER) if wants_body(one)] == [APPROVED, LATER]
 
 
 def test_c2_what_may_not_be_intended_is_doubted(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ SAID: list[tuple[Event, dict[str, Any], dict[str, Any], str]] = [
     (Event.PRODUCT_STOCK_UPDATE, WITH_OPTIONS, {"option_id": "o1"},
      '{"product_id":"p1","option_id":"o1","stock_quantity":0}'),
     (Event.PRODUCT_STOCK_UPDATE, WITH_OPTIONS, {"option_id": "o2"}, '{"product_id":"p1","option_id":"o2"}'),
+    (Event.PRODUCT_STOCK_UPDATE, product(options=None), {"option_id": "o1"}, '{"product_id":"p1","option_id":"o1"}'),
     (Event.PRODUCT_STOCK_UPDATE, product(), {"option_id": None, "numberless": True},
      '{"product_id":"p1","option_id":null}'),
     (Event.PRODUCT_OUT_OF_STOCK, product(), {}, '{"product_id":"p1"}'),
@@ -60,6 +61,11 @@ SAID: list[tuple[Event, dict[str, Any], dict[str, Any], str]] = [
     (Event.ORDER_ADD, order(customer_id=None, lines=[line("p1", 1.0, "o1")]), {},
      '{"customer_id":0,' + DETAILS % ("", "", "", "false", "")
      + ',"order_products":[{"product_id":"p1","quantity":"1","option_id":"o1"}]}'),
+    (Event.ORDER_ADD, order(customer_id=None, lines=[line(None, 1.0)]), {},
+     '{"customer_id":0,' + DETAILS % ("", "", "", "false", "")
+     + ',"order_products":[{"product_id":"","quantity":"1","option_id":null}]}'),
+    (Event.ORDER_ADD, order(customer_id=None, lines=None), {},
+     '{"customer_id":0,' + DETAILS % ("", "", "", "false", "") + ',"order_products":[]}'),
     (Event.ORDER_PAYMENT_CONFIRMED, order(), {}, '{"customer_id":"7","order_id":"1001"}'),
     (Event.ORDER_STATUS_UPDATE, order(customer_id=None), {"status": "SHIPPED"},
      '{"customer_id":0,"order_id":"1001","order_status":"SHIPPED"}'),

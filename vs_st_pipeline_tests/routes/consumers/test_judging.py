@@ -208,12 +208,15 @@ def test_c7_7_of_several_the_latest_is_used_and_the_others_are_spent_with_it() -
     [one] = judge(consumer(*offers), seen()).subscriptions
     assert one.offer.order_id == "o2"  # ties by greater order id
     assert {other.order_id for other in one.also} == {"o1", "o3"}
+    later = offer("o0", earliest_at=ago(hours=1))  # before the order id the time counts
+    [one] = judge(consumer(*offers, later), seen()).subscriptions
+    assert one.offer.order_id == "o0"
 
 
 def test_r67_a_consent_of_which_the_evidence_may_be_gone_subscribes_nobody() -> None:
     found = judge(consumer(offer()), seen(), oldest=ago(minutes=59))
     assert not found.subscriptions
-    assert done(judge(consumer(offer()), seen(), oldest=ago(minutes=61)))
+    assert done(judge(consumer(offer()), seen(), oldest=ago(minutes=60)))
 
 
 def test_c7_7_the_same_consent_at_another_target_is_not_spent() -> None:
@@ -307,6 +310,9 @@ def test_c6_2_a_deleted_person_is_not_made_again_until_a_newer_order_consents() 
     assert found.creates
     assert done(found) == [("subscribe", NEWS.id, "o2")]
     assert found.subscriptions[0].also == ()  # the older consent does not count for the new record
+    at_once = offer("o1", first_seen_at=ago(hours=2))
+    [made] = judge(consumer(at_once, offer("o2", first_seen_at=ago(hours=1))), gone, known=noticed).subscriptions
+    assert (made.offer.order_id, made.also) == ("o2", ())
 
 
 def test_c6_2_a_person_who_was_deleted_stays_so_when_the_crm_has_forgotten_the_record() -> None:
@@ -464,6 +470,43 @@ def test_c7_7_further_consents_are_spent_with_the_one_that_is_used() -> None:
     assert (one.offer.order_id, [other.order_id for other in one.also]) == ("o2", ["o1"])
 
 
+def test_c7_12_a_vanished_consent_that_was_used_at_another_target_counts_for_none() -> None:
+    gone = offer(target=TRIAL, usable=False)
+    assert judge(consumer(gone), seen(), act(offer(consent_id=gone.consent_id))).without_consent
+
+
+def test_c7_4_targets_of_their_own_are_subscribed_each() -> None:
+    found = judge(consumer(offer(), offer(target=TRIAL)), seen())
+    assert done(found) == [("subscribe", NEWS.id, "o1"), ("subscribe", TRIAL.id, "o1")]
+    assert [one.also for one in found.subscriptions] == [(), ()]
+
+
+def test_c7_4_what_is_there_already_is_joined_by_no_subscription() -> None:
+    either = seen(standings={NEWS: Standing(State.SUBSCRIBED), ALSO: Standing(State.NEVER)})
+    found = judge(consumer(offer(), offer("o2", ALSO)), either)
+    assert done(found) == [("already", NEWS.id, "o1"), ("subscribe", NEWS.id, "o2")]
+
+
+@pytest.mark.parametrize("state", [State.SUBSCRIBED, Standing(State.SUBSCRIBED, missing=("42",))])
+def test_c7_13_what_is_no_subscription_is_a_first_try_and_counts_for_none(state: Any) -> None:
+    [one] = judge(consumer(offer()), seen(state)).subscriptions
+    assert one.tries == 1
+    added = act(offer(), Action.ADD_TO_LIST, Outcome.NOT_DONE, tries=2)
+    [one] = judge(consumer(offer()), seen(), added).subscriptions
+    assert (one.action, one.tries) == (Action.SUBSCRIBE, 1)
+
+
+def test_a_type_and_a_list_of_one_number_are_two_things() -> None:
+    both = Target("42", ("42",))
+    assert settled(unknown(target=both), Standing(State.SUBSCRIBED, missing=("42",)), both) == (
+        *(Outcome.ACCEPTED, None, True),
+    )
+
+
+def test_whoever_withdrew_nothing_is_noted_for_nothing() -> None:
+    assert judge(consumer(offer()), seen()).noted == frozenset()
+
+
 # --- 7.11: withdrawn ---
 
 
@@ -544,7 +587,7 @@ def test_c7_11_the_last_list_unsubscribes_wholly_also_where_another_one_had_made
         act(gone, Action.UNSUBSCRIBE),
     ]
     [last] = judge(consumer(gone, too), on_it, *acts).subscriptions
-    assert (last.target, last.from_target, last.wholly) == (other, True, True)
+    assert (last.target, last.from_target, last.lists, last.wholly) == (other, True, (), True)
     # What is done for somebody who came back alone is not more than ours.
     acts[2] = act(gone, Action.UNSUBSCRIBE, wholly=True)
     [last] = judge(consumer(gone, too), on_it, *acts).subscriptions
@@ -589,6 +632,9 @@ def test_c7_9_two_consents_of_one_subscription_subscribe_once_and_each_adds_its_
     found = judge(consumer(second, more), replace(of_all, standings={**of_all.standings, ALSO: Standing(State.NEVER)}))
     [one] = found.subscriptions
     assert (one.offer.consent_id, [also.consent_id for also in one.also]) == ("c-3", ["c-2"])
+    newer = offer("o2", ALSO, consent_id="c-2", earliest_at=NOW)
+    [_, joined] = judge(consumer(first, second, newer), never).subscriptions
+    assert (joined.offer.order_id, [also.order_id for also in joined.also]) == ("o2", ["o1"])
 
 
 def test_c7_11_nothing_is_undone_while_another_consent_names_the_subscription_or_the_list() -> None:
@@ -623,6 +669,108 @@ def test_c7_10_an_opt_out_that_was_overridden_is_undone_until_it_is() -> None:
     found = judge(consumer(one), seen(State.SUBSCRIBED), met)
     assert [made.action for made in found.subscriptions] == [Action.UNSUBSCRIBE]
     assert not judge(consumer(one), seen(State.SUBSCRIBED), met, act(one, Action.UNSUBSCRIBE)).subscriptions
+
+
+def test_c7_10_what_is_undone_rests_on_the_consent_that_overrode_whatever_became_of_it() -> None:
+    gone = offer("o2", standing=False, usable=False)
+    found = judge(consumer(offer("o1", usable=False), gone), seen(State.SUBSCRIBED), act(gone, outcome=Outcome.UNDONE))
+    assert done(found) == [("unsubscribe", NEWS.id, "o2")]
+    found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone, outcome=Outcome.UNDONE))
+    assert done(found) == [("unsubscribe", NEWS.id, "o2")]
+
+
+def test_c7_11_only_what_is_ours_may_owe_undoing() -> None:
+    gone = withdrawn()
+    assert judging.may_owe_undoing(consumer(gone), [act(gone)], Rules())
+    assert not judging.may_owe_undoing(consumer(gone), [act(gone, Action.ALREADY)], Rules())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "again"),
+    [(Outcome.ACCEPTED, 0), (Outcome.UNKNOWN, 0), (Outcome.NOT_DONE, 1), (Outcome.REJECTED, 1)],
+)
+def test_c7_11_an_undo_is_sent_again_unless_it_was_taken_or_may_have_been(outcome: Outcome, again: int) -> None:
+    gone = withdrawn()
+    found = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone), act(gone, Action.UNSUBSCRIBE, outcome))
+    assert len(done(found)) == again
+
+
+def test_c7_11_nothing_is_undone_at_a_target_that_is_not_there() -> None:
+    gone = withdrawn()
+    infos = {NEWS: TargetInfo(missing="no such list")}
+    assert not judge(consumer(gone), seen(standings={}), act(gone), infos=infos).subscriptions
+
+
+def test_c7_11_lists_are_taken_back_that_were_added_and_still_have_the_person() -> None:
+    gone = withdrawn()
+    [off] = judge(consumer(gone), seen(Standing(State.SUBSCRIBED, missing=("42",))), act(gone)).subscriptions
+    assert (off.from_target, off.lists) == (True, ())
+    [left_open] = judge(consumer(gone), seen(State.SUBSCRIBED), act(gone, lists_open=True)).subscriptions
+    assert (left_open.from_target, left_open.lists) == (True, ())
+    elsewhere = {NEWS: Standing(State.SUBSCRIBED), TRIAL: Standing(State.SUBSCRIBED, missing=("42",))}
+    [on] = judge(consumer(gone), seen(standings=elsewhere), act(gone)).subscriptions
+    assert on.lists == ("42",)  # what is said of another target says nothing of this one
+
+
+def test_c7_11_what_is_undone_names_the_record_that_the_evidence_knew_last() -> None:
+    gone = withdrawn()
+    acts = act(gone, contact_id="r7"), act(gone, Action.ADD_TO_LIST, contact_id=None)
+    [one] = judge(consumer(gone), seen(State.SUBSCRIBED), *acts).subscriptions
+    assert one.contact_id == "r7"
+
+
+def test_c7_11_the_last_subscription_is_undone_wholly_and_no_mere_list() -> None:
+    more = Target("777", ("43",))
+    on_both = seen(standings={NEWS: Standing(State.SUBSCRIBED), more: Standing(State.SUBSCRIBED)})
+    gone, too = withdrawn(), withdrawn("o2", more)
+    acts = act(gone), act(too, Action.ADD_TO_LIST, state_before="subscribed")
+    found = judge(consumer(gone, too), on_both, *acts).subscriptions
+    assert [(one.from_target, one.wholly) for one in found] == [(True, True), (False, False)]
+
+
+def test_c7_11_a_list_of_a_subscription_is_no_target_though_their_numbers_are_one() -> None:
+    both = Target("42", ("42",))
+    on_it = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,)), both: Standing(State.SUBSCRIBED)})
+    gone, too = withdrawn(target=LIST), withdrawn("o2", both)
+    acts = act(gone), act(too, Action.ADD_TO_LIST, state_before="subscribed"), act(gone, Action.UNSUBSCRIBE)
+    [one] = judge(consumer(gone, too), on_it, *acts).subscriptions
+    assert (one.target, one.from_target, one.lists, one.wholly) == (both, False, ("42",), False)
+
+
+OFF = {LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))}
+
+
+def test_c7_11_whoever_left_the_list_is_unsubscribed_wholly_where_nobody_else_made_it() -> None:
+    gone = withdrawn(target=LIST)
+    [one] = judge(consumer(gone), seen(standings=OFF), act(gone)).subscriptions
+    assert (one.from_target, one.lists, one.wholly) == (True, (), True)
+
+
+ON = {LIST: Standing(State.SUBSCRIBED), NEWS: Standing(State.SUBSCRIBED)}
+GONE, TOO = withdrawn(target=LIST), withdrawn("o2", LIST)
+BEFORE: dict[str, Any] = {"state_before": "subscribed"}
+ADDED: dict[str, Any] = {"action": Action.ADD_TO_LIST, "lists": (LIST.id,)}
+
+
+@pytest.mark.parametrize(
+    ("offers", "acts", "wholly"),
+    [
+        ([GONE], [act(GONE)], True),
+        # the order was rejected: what was done because of it stays, and is ours
+        ([GONE, offer("o3", standing=False, usable=False)], [act(GONE), act(offer("o3"))], False),
+        ([GONE, offer("o3", standing=False, usable=False)], [act(GONE), act(offer("o3"), Action.ALREADY)], True),
+        ([GONE, offer("o3")], [act(GONE), act(offer("o3"), Action.ALREADY)], False),  # another consent stands
+        ([GONE, TOO], [act(GONE, **BEFORE), act(GONE, Action.UNSUBSCRIBE), act(TOO, **BEFORE)], False),
+        ([GONE, TOO], [act(GONE, outcome=Outcome.REJECTED), act(TOO, **ADDED, **BEFORE)], False),
+        ([GONE], [act(GONE, **ADDED)], False),
+        ([GONE, TOO], [act(GONE), act(TOO, outcome=Outcome.AWAITING)], True),
+    ],
+)
+def test_c7_11_wholly_only_whom_we_made_subscribed_and_of_whom_nothing_else_stands(
+    offers: Any, acts: Any, wholly: bool
+) -> None:
+    found = judge(consumer(*offers), seen(standings=ON), *acts).subscriptions
+    assert [one.wholly for one in found if one.action is Action.UNSUBSCRIBE] == [wholly]
 
 
 # --- what a look says of what was unknown ---
@@ -691,6 +839,43 @@ def test_c7_13_an_unknown_double_opt_in_is_never_sent_again() -> None:
 )
 def test_rulings_5_an_unknown_undo_is_settled_by_reading(standing: Standing, expected: Outcome) -> None:
     assert settled(unknown(Action.UNSUBSCRIBE), standing)[0] is expected
+
+
+ACCEPTED, NOT_DONE = (Outcome.ACCEPTED, None, False), (Outcome.NOT_DONE, None, False)
+LACKS, THERE = Standing(State.SUBSCRIBED, missing=("42",)), Standing(State.SUBSCRIBED)
+
+
+@pytest.mark.parametrize(
+    ("one", "standing", "expected"),
+    [
+        (unknown(Action.UNSUBSCRIBE), Standing(State.NEVER), ACCEPTED),
+        (unknown(Action.UNSUBSCRIBE), THERE, NOT_DONE),
+        (unknown(Action.UNSUBSCRIBE), LACKS, NOT_DONE),  # off the list, and subscribed still
+        (unknown(Action.UNSUBSCRIBE, from_target=False), LACKS, ACCEPTED),
+        (unknown(Action.UNSUBSCRIBE, from_target=False), THERE, NOT_DONE),
+        (unknown(Action.ADD_TO_LIST), THERE, ACCEPTED),
+        (unknown(Action.ADD_TO_LIST), LACKS, NOT_DONE),
+        (unknown(Action.ADD_TO_LIST), Standing(State.NEVER), NOT_DONE),
+    ],
+)
+def test_c6_an_unknown_list_or_undo_is_settled_by_what_it_was_about(
+    one: Act, standing: Standing, expected: Any
+) -> None:
+    assert settled(one, standing) == expected
+
+
+def test_c7_13_a_subscription_that_is_not_on_its_list_was_not_done() -> None:
+    assert settled(unknown(target=LIST), Standing(State.SUBSCRIBED, missing=(LIST.id,)), LIST) == NOT_DONE
+
+
+def test_c7_13_after_an_hour_what_still_does_not_show_was_not_done() -> None:
+    for action in (Action.UNSUBSCRIBE, Action.ADD_TO_LIST):
+        shows = THERE if action is Action.UNSUBSCRIBE else LACKS
+        assert settled(unknown(action), shows, rules=LATE) is None
+        assert settled(unknown(action, sent_at=NOW - timedelta(hours=1)), shows, rules=LATE) == NOT_DONE
+    hour = unknown(target=LIST, sent_at=NOW - timedelta(hours=1), tries=2)
+    assert settled(hour, unsubscribed(ago(days=9)), LIST, LATE) == NOT_DONE  # who was not unsubscribed before
+    assert settled(hour, Standing(State.NEVER), LIST, LATE) == NOT_DONE
 
 
 def acts_and_offers() -> Sequence[Outcome]:

@@ -27,6 +27,7 @@ def read(raw: str | None, country: str | None = "IN", **settings: Any) -> phones
         ("919810000001", "IN", GOOD),
         ("0091 98100 00001", "India", GOOD),
         ("\u202a+91 98100 00001\u202c", "IN", GOOD),  # copied from a page
+        ("+91 98100\u201300001", "IN", GOOD),  # a dash as a word processor writes it
         ("(415) 555-2671", "United States", "+14155552671"),  # fixed or mobile: nobody can tell
     ],
 )
@@ -52,6 +53,7 @@ def test_a_phone_is_read_as_e164(raw: str, country: str, number: str) -> None:
         ("9810000001 ext 5", "IN", Wait.PHONE_INVALID),
         ("(415) 555-COLD", "US", Wait.PHONE_INVALID),  # letters could be dialed, and are a word all the same
         ("98100#00001", "IN", Wait.PHONE_INVALID),
+        ("\u092b\u094b\u0928 9810000001", "IN", Wait.PHONE_INVALID),  # a word of another alphabet is one too
         ("9810000001", None, Wait.PHONE_INVALID),  # nobody knows what it means
         ("+91 11 2345 6789", "IN", Wait.PHONE_NOT_MOBILE),
         ("+447911123456", "IN", Wait.COUNTRY_NOT_ALLOWED),

@@ -54,6 +54,13 @@ def test_nights_that_follow_each_other_are_one() -> None:
 
 def test_zones_that_leave_no_hour_free_end_all_the_same() -> None:
     assert quiet_until(at("2026-05-20 12:00"), time(12), time(11, 59), [INDIA, NEW_YORK, DUBLIN]) is not None
+    in_india = at("2026-05-20 06:29")  # 11:59, where another zone's night goes on
+    assert quiet_until(in_india, time(12), time(11, 59), [INDIA, NEW_YORK]) == in_india + timedelta(days=3)
+
+
+def test_where_from_is_to_no_moment_is_free() -> None:
+    for now in ("2026-05-20 02:29", "2026-05-20 02:30", "2026-05-20 02:31"):  # around 08:00
+        assert until(now, time(8), time(8), INDIA) is not None
 
 
 # New York, 2026-11-01: at 06:00 UTC 02:00 becomes 01:00.

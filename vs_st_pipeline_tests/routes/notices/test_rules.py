@@ -125,6 +125,13 @@ def of_order(*shipments: Event, **changes: Any) -> Facts:
 
 
 OTHER = "shipment:eshopbox:10"
+JOINED = "order:vinoshipper:5"
+
+
+def ranked(rank: int) -> Facts:
+    """`created` of an order, and a shipment in a status of a map of the merchant's own."""
+    own = {**STATUSES.of_key, "labelled": replace(STATUSES.of_key["packed"], key="labelled", rank=rank)}
+    return of_order(structs.replace(event(), status="labelled", rank=rank), statuses=replace(STATUSES, of_key=own))
 
 
 def with_another(*said: Told) -> Facts:
@@ -188,6 +195,18 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
         ),
         None,
     ),
+    "first hook of an order that nobody has read": (
+        lambda: facts(event(**HOOK), order=None), (1, Drop.BEFORE_START),
+    ),
+    "first hook beside what no hook told": (
+        lambda: with_units(event(**HOOK), event("created"), order=order(placed_at=None)), (1, Drop.BEFORE_START),
+    ),
+    "second hook, the first said more": (
+        lambda: with_units(
+            event(**HOOK), event("on_the_way", basis=Basis.HOOK, hook_at=NOW - 2 * HOUR), order=order(placed_at=None),
+        ),
+        (4, Drop.SUPERSEDED),
+    ),
     "disabled": (
         lambda: facts(settings=settings(notifications={"created": NotificationSettings(enabled=True)})),
         (2, Drop.NOT_ENABLED),
@@ -199,6 +218,14 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
         ),
         (2, Drop.NOT_ENABLED),
     ),
+    "enabled, and no status any more": (
+        lambda: facts(
+            structs.replace(event(), status="gone"),
+            settings=settings(notifications={"gone": NotificationSettings(enabled=True)}),
+        ),
+        (2, Drop.NOT_ENABLED),
+    ),
+    "enabled nobody knows since when": (lambda: facts(terms=Terms(STARTED, True, {})), None),
     "before it was enabled": (lambda: facts(terms=terms(packed=NOW - HOUR + SECOND)), (2, Drop.BEFORE_ENABLED)),
     "as it was enabled": (lambda: facts(terms=terms(packed=NOW - HOUR)), None),
     "a rehearsal for others": (lambda: facts(settings=settings(only_to=("+919810000002",))), (2, Drop.REHEARSAL)),
@@ -223,7 +250,10 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
     ),
     "the newest occurrence": (lambda: with_units(failed(2), failed(1, ago=9 * HOUR)), None),
     "created, one shipment is packed": (lambda: of_order(event("packed")), (4, Drop.SUPERSEDED)),
-    "created, one return is": (lambda: of_order(event("return_created", unit_key="return:eshopbox:7")), None),
+    "not known of its unit any more": (lambda: facts(unit=[], siblings=[]), (4, Drop.SUPERSEDED)),
+    "created, one shipment is of rank 20": (lambda: ranked(20), (4, Drop.SUPERSEDED)),
+    "created, one shipment is of rank 19": (lambda: ranked(19), None),
+    "created, one return is": (lambda: of_order(event("restocked", unit_key="return:eshopbox:7")), None),
     "created, nothing is packed": (lambda: of_order(), None),
     "created, perhaps packed": (lambda: of_order(hook("packed")), (4, Wait.NOT_CONFIRMED)),
     "answered at the source": (lambda: facts(failed(answered_at=NOW)), (4, Drop.SUPERSEDED)),
@@ -232,16 +262,39 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
     "answered before": (lambda: facts(failed(), order=order(ndr=submitted(HOUR + SECOND))), None),
     "acted on": (lambda: facts(failed(), acted_at=[NOW - HOUR]), (4, Drop.SUPERSEDED)),
     "acted on before": (lambda: facts(failed(), acted_at=[NOW - HOUR - SECOND]), None),
+    "failed, no order": (lambda: facts(failed(), order=None), (6, Wait.SOURCE_STALE)),
     "packed, whatever was done": (lambda: facts(acted_at=[NOW]), None),
     "the third time": (lambda: facts(failed(3), told=often(2)), None),
     "the fourth time": (lambda: facts(failed(4), told=often(3)), (4, Drop.SUPERSEDED)),
     "the fourth time, one was refused": (lambda: facts(failed(4), told=often(3, State.REJECTED)), None),
+    "the third time, and this one itself": (
+        lambda: facts(failed(3), told=[*often(2), told("failed_delivery", notice_id=THIS, occurrence=3)]), None,
+    ),
+    "the first time, another shipment's was told three times": (
+        lambda: facts(
+            failed(), siblings=[failed(), failed(unit_key=OTHER)],
+            told=[replace(one, unit_key=OTHER) for one in often(3)],
+        ),
+        None,
+    ),
+    "the first time, three earlier statuses were told": (
+        lambda: facts(failed(), told=[replace(one, status="packed") for one in often(3)]), None,
+    ),
+    "told three times, but none that repeats": (
+        lambda: facts(told=[replace(one, status="packed") for one in often(3)]), (5, Drop.OUT_OF_ORDER),
+    ),
     "a hook says more": (lambda: with_units(event(), hook("on_the_way")), (4, Wait.NOT_CONFIRMED)),
     "a hook has said more for 15 min": (
         lambda: with_units(event(), hook("on_the_way", 15 * MINUTE)),
         (4, Wait.NOT_CONFIRMED),
     ),
     "a hook that nothing confirmed": (lambda: with_units(event(), hook("on_the_way", 15 * MINUTE + SECOND)), None),
+    "a hook that nothing confirmed said more, another says less": (
+        lambda: with_units(event(), hook("on_the_way", 15 * MINUTE + SECOND), hook("created")), None,
+    ),
+    "no hook told what is not confirmed": (
+        lambda: with_units(event(), event("on_the_way", confirmed=False)), None,
+    ),
     "a hook says less": (lambda: with_units(event(), hook("created")), None),
     "a later one was told": (lambda: facts(told=[told("on_the_way")]), (5, Drop.OUT_OF_ORDER)),
     "the same was told": (lambda: facts(told=[told("packed", occurrence=2)]), (5, Drop.OUT_OF_ORDER)),
@@ -263,11 +316,20 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
     "a failure by such a name, before it occurred": (
         lambda: facts(failed(2), told=[told("failed_delivery", HOUR + SECOND, unit_key=OTHER)]), None,
     ),
+    "a failure by such a name, nobody knows when it occurred": (
+        lambda: facts(failed(2, occurred_at=None), told=[told("failed_delivery", unit_key=OTHER)]),
+        (3, Drop.AGE_UNKNOWN),
+    ),
     "a return by such a name": (
-        lambda: facts(told=[told("return_created", unit_key="return:eshopbox:3")]), None,
+        lambda: facts(told=[told("restocked", unit_key="return:eshopbox:3")]), None,
     ),
     "this one itself": (lambda: facts(told=[told("packed", notice_id=THIS)]), None),
     "it repeats": (lambda: facts(failed(2), told=[told("failed_delivery")]), None),
+    "it repeats, and was told late": (lambda: facts(failed(2), told=[told("failed_delivery", MINUTE)]), None),
+    "created, it was told as another system's order": (
+        lambda: of_order(event("created", unit_key=JOINED), told=[told("created", unit_key=JOINED)]),
+        (5, Drop.OUT_OF_ORDER),
+    ),
     "created, a shipment was told": (lambda: of_order(told=[told("packed")]), (5, Drop.OUT_OF_ORDER)),
     "a later one is unknown": (lambda: facts(told=[told("on_the_way", state=State.UNKNOWN)]), (5, Drop.OUT_OF_ORDER)),
     "a later one failed": (lambda: facts(told=[told("on_the_way", state=State.FAILED)]), (5, Drop.OUT_OF_ORDER)),
@@ -296,6 +358,10 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
         lambda: facts(order=order(read_real=None, read_at=NOW - HOUR - SECOND)),
         (6, Wait.SOURCE_STALE),
     ),
+    "read nobody knows by which clock": (
+        lambda: facts(order=order(read_real=None, read_at=NOW - HOUR)), None,
+    ),
+    "never read": (lambda: facts(order=order(read_real=None, read_at=None)), (6, Wait.SOURCE_STALE)),
     "no order": (lambda: facts(order=None), (6, Wait.SOURCE_STALE)),
     **{
         f"phone: {fault}": (partial(nobody, fault), (7, fault))
@@ -343,6 +409,13 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
         ),
         (11, Wait.TEMPLATE_MISSING),
     ),
+    "no template set, and an older list": (
+        lambda: facts(
+            settings=settings(notifications={"packed": NotificationSettings(enabled=True)}),
+            account=account(list_read=(REAL, NOW - DAY)),
+        ),
+        (11, Wait.TEMPLATE_MISSING),
+    ),
     "no such template": (lambda: facts(account=account(templates={})), (11, Wait.TEMPLATE_GONE)),
     **{
         f"template: {fault}": (
@@ -375,6 +448,9 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
         for state in (State.SENT, State.DELIVERED, State.READ, State.FAILED, State.REJECTED)
     },
     "another waits for its retry": (lambda: facts(told=[other(State.WAITING)]), (14, Wait.SEQUENCE)),
+    "this one itself waits for its retry": (
+        lambda: facts(told=[told("packed", MINUTE, State.WAITING, notice_id=THIS)]), None,
+    ),
     "another since 5 minutes": (lambda: facts(told=[other(State.ACCEPTED, 5 * MINUTE)]), None),
     "in quiet hours": (lambda: at(datetime(2026, 5, 20, 15, 30)), (15, Wait.QUIET_HOURS)),
     "before quiet hours": (lambda: at(datetime(2026, 5, 20, 15, 29, 59)), None),
@@ -416,6 +492,7 @@ CASES: dict[str, tuple[Callable[[], Facts], tuple[int, str] | None]] = {
     "paused until now": (lambda: facts(account=account(paused_until=NOW)), None),
     "its retry is not due": (lambda: facts(own=retry(NOW + SECOND)), (16, Wait.RETRY)),
     "its retry is due": (lambda: facts(own=retry(NOW)), None),
+    "it waits, and never failed": (lambda: facts(own=replace(retry(NOW), retry_at=None)), None),
     "its retry is due by the same account": (lambda: facts(own=replace(retry(NOW), account="client:kk")), None),
     "it is another account's to try again": (
         lambda: facts(own=replace(retry(NOW), account="eshopbox-house")), (16, Wait.RETRY),
@@ -676,3 +753,72 @@ def test_a_house_account_with_confirmed_charges_sends() -> None:
 def test_the_rules_of_the_event_are_the_first_three() -> None:
     assert [*rules.OF_THE_EVENT, *rules.REST] == list(RULES)
     assert {row.number for row in rules.OF_THE_EVENT} == {1, 2, 3}
+
+
+def test_an_unconfirmed_hook_is_waited_for_by_its_own_time() -> None:
+    made = with_units(event(hook_at=NOW - MINUTE), hook("on_the_way", 5 * MINUTE))
+    assert judge(made) == Verdict(Wait.NOT_CONFIRMED, 4, drops=False, until=NOW + 10 * MINUTE)
+
+
+def test_a_tier_without_a_first_recipient_ends_nobody_knows_when() -> None:
+    counted = Claimed(people_today=1000)
+    found = judge(facts(account=account(claimed=lambda phone, notice_id: counted)))
+    assert found == Verdict(Wait.DAILY_RECIPIENTS, 16, drops=False)
+
+
+FULL = {"claimed": claimed(*[HOUR] * 6, people=1000)}
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda: facts(recipient=someone(phone=None), account=account(**FULL)), {Wait.PHONE_MISSING}),
+        (
+            lambda: facts(account=AccountNow(claimed=claimed(people=1000)), own=retry(NOW)),
+            {Wait.NO_ACCOUNT, Wait.TEMPLATE_MISSING},
+        ),
+        (
+            lambda: facts(account=AccountNow(), own=replace(retry(NOW), account="client:kk")),
+            {Wait.NO_ACCOUNT, Wait.TEMPLATE_MISSING, Wait.RETRY},
+        ),
+        (
+            lambda: facts(failed(occurred_at=None, basis=None), acted_at=[NOW - DAY]),
+            {Drop.AGE_UNKNOWN, Drop.SUPERSEDED},
+        ),
+        (
+            lambda: facts(failed(occurred_at=None, basis=None), told=[told("failed_delivery", unit_key=OTHER)]),
+            {Drop.AGE_UNKNOWN, Drop.OUT_OF_ORDER},
+        ),
+        (
+            lambda: at(
+                datetime(2026, 5, 20, 15, 30), settings=settings(notifications={}),
+                recipient=someone(zones=("Asia/Kolkata",)),
+            ),
+            {Drop.NOT_ENABLED, Wait.TEMPLATE_MISSING, Wait.QUIET_HOURS},
+        ),
+    ],
+)  # fmt: skip
+def test_a_rule_leans_on_no_other_one(made: Callable[[], Facts], expected: set[str]) -> None:
+    """Each row can be asked alone: of a plan the first three are asked first, before anything else is read."""
+    it = made()
+    assert {str(row.reason) for row in RULES if row.applies(it) is not False} == {str(one) for one in expected}
+
+
+def test_the_brake_counts_what_passes_the_first_twelve_rules() -> None:
+    assert {row.number for row in RULES if row.number < rules.BRAKE_FROM} == set(range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("reason", "rule", "held"),
+    [
+        (None, None, True),
+        (Wait.SETTLING, 13, False),
+        (Wait.CAP, 16, False),
+        (Wait.DAILY_RECIPIENTS, 16, False),
+        (Wait.TRY_LATER, 16, True),
+        (Wait.RETRY, 16, True),
+        (Wait.TRY_LATER, 11, False),
+    ],
+)
+def test_the_brake_holds_what_no_earlier_row_lets_wait(reason: Wait | None, rule: int | None, held: bool) -> None:
+    assert rules.is_held(None if reason is None else str(reason), rule) is held

@@ -198,15 +198,23 @@ def test_there_is_no_loop_with_a_robot(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(sent.messages) == 4
 
 
+@pytest.mark.parametrize(
+    ("kind", "reply"),
+    [
+        ("other_phone", {"phone": "+919810000003"}),
+        ("unsolicited", {"outcome": "unsolicited"}),
+        ("ambiguous", {"outcome": "ambiguous"}),
+    ],
+)
 def test_a_sender_who_may_be_anybody_is_told_nothing_of_the_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Sent
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Sent, kind: str, reply: dict[str, str]
 ) -> None:
-    account = CONFIRMED.model_copy(update={"exceptions": {"other_phone": Said(text="{customer_name}, ask {brand}")}})
+    account = CONFIRMED.model_copy(update={"exceptions": {kind: Said(text="{customer_name}, ask {brand}")}})
     world = _world(tmp_path, monkeypatch, accounts=(account,))
-    world.reply(account=account.id, phone="+919810000003")
+    world.reply(account=account.id, **reply)
     _answer(world)
     assert sent.messages == []  # the name is missing, for them
-    plain = account.model_copy(update={"exceptions": {"other_phone": Said(text="Ask {brand}")}})
+    plain = account.model_copy(update={"exceptions": {kind: Said(text="Ask {brand}")}})
     world.notices["accounts"] = (plain,)
     _answer(world)
     (message,) = sent.messages

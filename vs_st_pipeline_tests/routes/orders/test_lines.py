@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vs_st_pipeline.domain.codec import BEYOND, encode, read_json
 from vs_st_pipeline.domain.shop_order import ShopLine
-from vs_st_pipeline.routes.orders.lines import goes
+from vs_st_pipeline.routes.orders.lines import bad_quantity, goes, sum_mismatch
 from vs_st_pipeline.routes.orders.money import cents, dollars, whole
 from vs_st_pipeline.routes.orders.payload import Payload, build
 from vs_st_pipeline_tests.routes.orders.orders_made import code, judged, known, line, made
@@ -263,3 +263,38 @@ def test_o4_1_a_line_that_stays_here_needs_a_whole_quantity_too() -> None:
     """Else nobody can add the order up."""
     verdict = judged(made(items=[line("PINOT22", 2), line("TICKET", 1, quantity=1.5)], subTotal=27150))
     assert (verdict.code, verdict.says) == ("bad_quantity", {"skus": ["TICKET"]})
+
+
+def test_o5_2_what_is_wrong_is_named_by_its_sku_and_a_blank_one_has_none() -> None:
+    unnamed = line("TICKET", 1, sku=None, quantity=1.5)
+    assert judged(made(items=[line("PINOT22", 2), unnamed])).says == {"skus": [""]}
+    unclear = bundle(2, 7000, ("A", 1, 3200), sku=None)  # what goes is its parts: its own SKU is asked of nobody
+    verdict = judged(made(unclear), bundles=AS_ITEMS, catalogue=None)
+    assert (verdict.code, verdict.says) == ("bundle_unclear", {"skus": [""]})
+    parts = bundle(1, 7000, ("B", None, 7000), (None, -1, 7000))
+    assert bad_quantity(made(parts), AS_ITEMS) == {"skus": ["", "B"]}
+
+
+@pytest.mark.parametrize("part", [("A", 1.5, 7000), ("A", 1, 3200)])
+def test_o5_2_a_bundle_that_stays_here_is_not_split(part: tuple[str, Any, Any]) -> None:
+    order = made(line("PINOT22", 2), bundle(1, 7000, part, hasShipping=False))
+    assert code(order, bundles=AS_ITEMS, catalogue=None) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("price", "said", "says"),
+    [
+        (4200, 8401, {"lines": 8400, "sum": 8401}),
+        (4200, None, {"lines": 8400, "sum": None}),  # a sum that is missing is no discount of everything
+        (0, None, None),
+    ],
+)
+def test_o5_2_a_sum_that_does_not_fit_is_told_beside_that_of_the_lines(price: int, said: Any, says: Any) -> None:
+    verdict = judged(made(line("PINOT22", 2, price), subTotal=said))
+    assert (verdict.code, verdict.says) == (("sum_mismatch", says) if says else (None, {}))
+    cent = judged(made(line("PINOT22", 1, 1), subTotal=None))
+    assert cent.says == {"lines": 1, "sum": None}
+
+
+def test_o5_2_a_sum_that_is_no_amount_is_another_rules_matter() -> None:
+    assert sum_mismatch(made(subTotal="8400"), "as_sku") is None

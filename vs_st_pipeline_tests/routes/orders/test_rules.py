@@ -374,6 +374,25 @@ def test_o4_1_a_zip_is_of_five_or_nine_digits(written: Any, expected: str) -> No
 
 def test_o4_1_an_address_says_what_it_lacks() -> None:
     assert judged(made(shipTo={"address": "", "zipCode": "1"})).says == {"lacks": ["street", "ZIP"]}
+    assert judged(made(shipTo={"city": " "})).says == {"lacks": ["city"]}
+
+
+def test_o4_1_a_destination_that_is_none_says_what_it_lacks() -> None:
+    assert judged(made(shipTo=None)).says == {"lacks": "address"}
+    assert judged(made(shipTo={"countryCode": ""})).says == {"lacks": "country"}
+    assert judged(made(shipTo={"stateCode": None})).says == {"lacks": "state"}
+
+
+def test_o4_1_an_order_without_a_destination_fits_each_row_that_asks_for_one() -> None:
+    """Each row can be asked alone: which one comes first is the table's matter."""
+    order, given = made(shipTo=None), known()
+    found = {rule.code: rule.fits(order, given) for rule in rules.RULES}
+    assert {name: says for name, says in found.items() if says is not None} == {
+        "no_destination": {"lacks": "address"},
+        "country": {"country": None},
+        "state_not_chosen": {"state": None},
+        "address": {"lacks": ["street", "city", "ZIP"]},
+    }
 
 
 def test_o4_1_zip_state_is_noted_where_the_setting_says_so() -> None:
@@ -382,6 +401,7 @@ def test_o4_1_zip_state_is_noted_where_the_setting_says_so() -> None:
     verdict = judged(order, zip_state="note")
     assert (verdict.code, verdict.notes) == (None, {"zip_state": "100 is NY"})
     assert judged(made(), zip_state="note").notes == {}
+    assert judged(order, accept=frozenset({"zip_state"})).notes == {}  # a person knows of it
     assert code(made(shipTo={"zipCode": "00001"})) == SENT  # in no table
 
 
