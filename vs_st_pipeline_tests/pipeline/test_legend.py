@@ -12,6 +12,9 @@ from vs_st_pipeline.routes.audience import words as audience
 from vs_st_pipeline.routes.audience.route import ROUTE as AUDIENCE
 from vs_st_pipeline.routes.consumers import words as consumers
 from vs_st_pipeline.routes.consumers.route import ROUTE as CONSUMERS
+from vs_st_pipeline.routes.contacts import words as contacts
+from vs_st_pipeline.routes.contacts.commands import DRY_RUN
+from vs_st_pipeline.routes.contacts.report import new_report
 
 MEANINGS = {"late": "It came too late.", "settling": "It is new.", "odd": ""}
 
@@ -50,3 +53,7 @@ def test_plans_of_other_routes_say_it_once_too() -> None:
     crm = {"crm": "hubspot", "consumers": [], "held": people, "noted": people}
     lines = CONSUMERS.dry_run.lines(CONSUMERS.report("glow", ""), {"crms": [crm]}, "glow")
     assert lines[-3:] == [f"    bea@example.com is worth knowing: {held}", HEAD, f"    {held}  {says}"]
+    held, says = next(iter(contacts.MEANINGS.items()))
+    people = [{"phone": f"707555010{number}", "reason": held} for number in (1, 2)]
+    lines = DRY_RUN.lines(new_report("hill", ""), {"contacts": [], "held": people, "noted": []}, "hill")
+    assert lines[-3:] == [f"  7075550102 is held back: {held}", HEAD, f"    {held}  {says}"]

@@ -11,6 +11,7 @@ from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline import erasure
+from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.pipeline.route import Again, DryRun, Forget, Person, Question, Reconcile, Retry
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -20,6 +21,7 @@ from vs_st_pipeline.routes.contacts import audit, explain, history, retry, sync,
 from vs_st_pipeline.routes.contacts.explain_text import history_lines, why_lines
 from vs_st_pipeline.routes.contacts.map_file import load_field_map
 from vs_st_pipeline.routes.contacts.systems import NAME, SYSTEMS
+from vs_st_pipeline.routes.contacts.words import MEANINGS
 
 Record = dict[str, Any]
 
@@ -33,7 +35,7 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
             lines.append(f"      {change['field']:24} {old} -> {new}   [{change['policy']}]")
     lines += [f"  {row['phone'] or row['contact_id']} is held back: {row['reason']}" for row in rows["held"]]
     lines += [f"  {row['phone'] or row['contact_id']} is worth knowing: {row['reason']}" for row in rows["noted"]]
-    return lines
+    return lines + legend((row["reason"] for row in [*rows["held"], *rows["noted"]]), MEANINGS)
 
 
 def _check_phone(merchant: Merchant, words: Sequence[str]) -> None:
