@@ -30,6 +30,7 @@ from pathlib import Path
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.locks import FileLock, file_lock
+from vs_st_pipeline.platform.own_folder import make_own_folder
 
 TOLD_AGAIN_AFTER = timedelta(hours=6)
 SPREAD = timedelta(hours=1)  # so that merchants that were reported together are not all reported again in one tick
@@ -153,7 +154,7 @@ class ReportLog:
                 file.unlink(missing_ok=True)
 
     def _lock(self) -> FileLock:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(self._path.parent)
         return file_lock(self._path.with_suffix(".lock"), timeout=30)
 
     def _write(self, told: Mapping[str, Reported]) -> None:

@@ -23,6 +23,7 @@ from vs_st_pipeline.pipeline.once.schema import ONCE
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.atomic_file import replace_durably
 from vs_st_pipeline.platform.clock import utc_now_naive
+from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
 
@@ -104,7 +105,8 @@ def _read_carried(run: Run, carried: Carried) -> None:
 
 def _copy_carried(run: Run, carried: Carried, workshop: Path) -> dict[str, int]:
     """Copy what is carried over to files of its own, however much it is; returns how many rows of each table."""
-    workshop.mkdir(mode=0o700, parents=True)
+    make_own_folder(workshop.parent)
+    workshop.mkdir(mode=0o700)
     with run.open() as db:
         for table, which in carried.items():
             db.execute(f"copy (select * from {table} where {which}) to '{_quoted(workshop, table)}' (format parquet)")

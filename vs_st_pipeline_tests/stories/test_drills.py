@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
 
 from vs_st_pipeline_tests.support.drills import Box, boxed, let_go, once
 
+HOOKS = {"VS_ST_HOOK_SECRET": "env:DRILL_SECRET", "DRILL_SECRET": "made up, and longer than 32 characters"}
 SENDING = ("orders", "audience", "notices", "consumers")
 
 
@@ -80,15 +83,14 @@ def test_who_wrote_stop_since_the_backup_is_not_written_where_the_evidence_was_k
 @pytest.mark.parametrize("route", SENDING)
 def test_a_merchant_moves_to_another_box_and_nothing_is_sent_twice(route: str, tmp_path: Path) -> None:
     with boxed(route, tmp_path / "old") as old:
-        hooks = {"VS_ST_HOOK_SECRET": "env:DRILL_SECRET", "DRILL_SECRET": "made up, and longer than 32 characters"}
-        old.scene.more_environment |= {**hooks, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18001"}
+        old.scene.more_environment |= {**HOOKS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18001"}
         assert old.run("webhooks", "register", "--merchant", old.merchant).exit_code in (0, 1)
         before = old.news()
         old.synced()
 
         new = old.another(tmp_path / "new")  # 1
         new.edit(lambda entry: entry.update(enabled=False))
-        new.scene.more_environment |= {**hooks, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18002"}
+        new.scene.more_environment |= {**HOOKS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18002"}
         old.run("webhooks", "list", "--merchant", old.merchant, "--show-urls", "--yes")
         removed = old.run("webhooks", "remove", "--merchant", old.merchant)  # 2
         assert removed.exit_code == 0
@@ -115,6 +117,34 @@ def test_a_merchant_moves_to_another_box_and_nothing_is_sent_twice(route: str, t
         assert once(new, after)
         assert wrong(new) == []
         new.scene.inbox.close()
+
+
+@pytest.mark.parametrize("route", SENDING)
+def test_what_a_new_box_makes_is_its_owners_alone_whichever_command_comes_first(route: str, tmp_path: Path) -> None:
+    umask = os.umask(0o022)
+    try:
+        with boxed(route, tmp_path / "old") as old:
+            news = old.news()
+            old.synced()
+            new = old.another(tmp_path / "new")
+            for part in ("merchants", "accounts"):  # as whoever moves a merchant here may have made them
+                if (old.data / part).exists():
+                    (new.data / part).mkdir(parents=True)
+            new.scene.more_environment |= {**HOOKS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18003"}
+            new.run("webhooks", "list", "--merchant", new.merchant, "--show-urls", "--yes")
+            assert new.run("check", "--merchant", new.merchant).exit_code == 0
+            new.sync()
+            assert once(old, news)
+            for box in (old, new):
+                open_to_others = [
+                    (str(path.relative_to(box.data)), oct(stat.S_IMODE(path.stat().st_mode)))
+                    for path in (box.data, *box.data.rglob("*"))
+                    if stat.S_IMODE(path.stat().st_mode) != (0o700 if path.is_dir() else 0o600)
+                ]
+                assert open_to_others == []
+            new.scene.inbox.close()
+    finally:
+        os.umask(umask)
 
 
 def _refused(box: Box) -> bool:

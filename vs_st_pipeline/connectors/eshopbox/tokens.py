@@ -28,6 +28,7 @@ from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.http.client import Heard, HttpClient, NoKey, Pace
 from vs_st_pipeline.platform.locks import file_lock
+from vs_st_pipeline.platform.own_folder import make_own_folder
 
 TOKEN: Final = "token"  # the call that asks for one
 EVERY: Final = 60.0  # seconds from one request for a token to the next
@@ -160,7 +161,7 @@ class Tokens:
         if self._path is None:
             yield
             return
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(self._path.parent)
         with file_lock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
             yield
 

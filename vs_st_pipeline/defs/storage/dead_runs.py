@@ -33,6 +33,7 @@ from dagster import (
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 
 from vs_st_pipeline.platform.locks import FileLock, Timeout, file_lock
+from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.settings import environment
 
 AT_WORK = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
@@ -47,8 +48,7 @@ _held: list[FileLock] = []  # of the run that this process works on; if it runs 
 def hold_lock(data_dir: Path, run_id: str) -> None:
     """Hold a lock until this process ends, so that every process that sees the data folder sees that the run lives."""
     path = _lock_of(data_dir, run_id)
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    make_own_folder(path.parent)
     draft = path.with_suffix(".new")
     lock = file_lock(draft)
     lock.acquire()

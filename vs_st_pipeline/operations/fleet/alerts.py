@@ -39,6 +39,7 @@ from vs_st_pipeline.operations.fleet.health import (
 from vs_st_pipeline.operations.fleet.notifier import Notifier, UnknownAddress
 from vs_st_pipeline.platform.crash_reports import describe as told_fault
 from vs_st_pipeline.platform.locks import Timeout, file_lock
+from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.settings.environment import alert_addresses, data_dir
 from vs_st_pipeline.platform.settings.secrets import Secret
 
@@ -239,7 +240,7 @@ def _summed_up(new: list[Alert], found: Fleet) -> Alert:
 def _tell_all(
     folder: Path, urls: Mapping[str, Secret], names: Collection[str], found: Fleet, seconds: float
 ) -> DeliveryResult:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_own_folder(folder)
     with file_lock(folder / "alerts.lock", timeout=0):
         memory = AlertState(folder / MEMORY, names)
         with ThreadPoolExecutor(max_workers=len(urls)) as pool:
@@ -280,8 +281,7 @@ class Pending:
     Attributes:
         told: merchants that it was told are in trouble.
         next: what it will be told next.
-        here: this process's environment names the address; if False, another process's does, and what comes next is not
-            known here.
+        here: this process's environment names the address; if False, another's does, and `next` is not known here.
     """
 
     address: str

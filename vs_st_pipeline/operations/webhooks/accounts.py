@@ -27,6 +27,7 @@ from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.hooks import hook_url, make_token, masked
 from vs_st_pipeline.platform.inbox.questions import is_proved
 from vs_st_pipeline.platform.inbox.store import Inbox
+from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.settings.merchants import MerchantsFile
 from vs_st_pipeline.platform.settings.shared import SharedAccount
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks
@@ -66,7 +67,7 @@ def look(account: SharedAccount, site: Site, data_dir: Path, inbox: Inbox, *, sh
     path = data_dir / "accounts" / account.id / FILE
     known = _seen(path).of(account.system)
     if show and known.shown != shown:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(path.parent)
         known = SeenSystem(time.time(), shown=shown)
         write_atomically(path, msgspec.json.encode(Seen({account.system: known})))
     has_called = is_proved(inbox, name, account.system, part.generation)

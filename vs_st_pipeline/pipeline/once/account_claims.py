@@ -18,6 +18,7 @@ from pathlib import Path
 
 from vs_st_pipeline.pipeline.once.claims import Claim, Claimed, News
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 _TABLES = """
@@ -145,7 +146,7 @@ class AccountClaims:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         is_new = not self._path.exists()
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(self._path.parent)
         if is_new:
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with closing(sqlite3.connect(self._path, timeout=WAIT_SECONDS, isolation_level=None)) as account:

@@ -40,6 +40,7 @@ from pyrate_limiter import GCRA, Rate
 
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.platform.cpu_slots import waiting
+from vs_st_pipeline.platform.own_folder import make_own_folder
 
 _RULE: Final = GCRA()
 # Until when permits are given away, in microseconds: by its machine's monotonic clock, by the wall clock; the machine.
@@ -282,7 +283,7 @@ class RateLimiter:
 
     def _open_file(self, path: Path) -> int:
         if self._file is None:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_own_folder(path.parent)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._file
 

@@ -30,6 +30,7 @@ from vs_st_pipeline.domain.hints import OURS, WITHOUT_HINT, Call, Hint, HintStat
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.inbox.schema import STEPS
 from vs_st_pipeline.platform.newer import newer
+from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.settings import environment
 
 FILE: Final = "inbox.sqlite"
@@ -136,7 +137,7 @@ class Inbox:
         found: sqlite3.Connection | None = getattr(self._threads, "db", None)
         if found is not None and self._threads.of == (os.getpid(), _inode(self.path)):
             return found
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(self.path.parent)
         if not self.exists:
             # Never one that is there: closing any handle of it gives up the locks that this process holds by SQLite.
             # Then another process takes itself for the last one and removes the log, with what is written to it since.

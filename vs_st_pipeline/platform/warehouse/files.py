@@ -39,6 +39,7 @@ from vs_st_pipeline.platform.atomic_file import replace_durably
 from vs_st_pipeline.platform.cpu_slots import letting_go, waiting
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import FileLock, Timeout, file_lock, is_release_requested, requesting_release
+from vs_st_pipeline.platform.own_folder import make_own_folder, take_from_others
 from vs_st_pipeline.platform.warehouse import spill
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.lease import Lease
@@ -174,9 +175,8 @@ class Warehouse:
         paths = (self.data_dir, *folders)
         try:
             for path in paths:
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if stat.S_IMODE(self.data_dir.stat().st_mode) & 0o077:  # made by other means, such as a checkout
-                self.data_dir.chmod(0o700)
+                make_own_folder(path)
+                take_from_others(path)
         except OSError as error:
             raise BadSettings(
                 f"the data folder {self.data_dir} cannot be used ({error.strerror}): "

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vs_st_pipeline.platform.locks import try_lock
+from vs_st_pipeline.platform.own_folder import make_own_folder
 
 LIVES = "lives.lock"
 
@@ -25,7 +26,7 @@ def claim_dir(tmp: Path) -> tuple[Path, int | None]:
     """
     folder = tmp / uuid.uuid4().hex
     try:
-        tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(tmp)
         folder.mkdir(mode=0o700)
         handle = try_lock(folder / LIVES)
     except OSError:  # other code reports a full disk or a read-only folder

@@ -27,6 +27,7 @@ from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import Timeout, file_lock
 from vs_st_pipeline.platform.newer import newer
+from vs_st_pipeline.platform.own_folder import make_own_folder, take_from_others
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.notices.account import evidence
 from vs_st_pipeline.routes.notices.account.schema import STEPS
@@ -131,9 +132,9 @@ class AccountStore:
         return hash_of(self._salt[1], phone)
 
     def _make_place(self) -> None:
-        folder = self.path.parent
-        for one in (folder.parent, folder):
-            one.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(self.path.parent)
+        for one in (self.path.parent.parent, self.path.parent):
+            take_from_others(one)
 
     def checkpoint(self) -> None:
         """Have what was deleted leave the log beside the file as well; who reads it now keeps a part till then."""
