@@ -1,20 +1,24 @@
 """The drills of docs/operations.md: a backup is put back, and a merchant moves to another box, step by step.
 
-`test_drill_keys.py` is the drill of renewed keys. A backup that is taken while a sync sends: `routes/orders/`.
+`test_drill_keys.py` is the drill of renewed keys.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from vs_st_pipeline_tests.support.drills import Box, boxed, let_go, once
+from vs_st_pipeline.connectors.shop.hooks import HOOKS
+from vs_st_pipeline.platform.inbox.store import Arrival
+from vs_st_pipeline_tests.support.drills import Backup, Box, at_write, boxed, let_go, once
 
-HOOKS = {"VS_ST_HOOK_SECRET": "env:DRILL_SECRET", "DRILL_SECRET": "made up, and longer than 32 characters"}
+ADDRESS = {"VS_ST_HOOK_SECRET": "env:DRILL_SECRET", "DRILL_SECRET": "made up, and longer than 32 characters"}
 SENDING = ("orders", "audience", "notices", "consumers")
 
 
@@ -52,6 +56,116 @@ def test_a_backup_that_was_put_back_sends_nothing_twice(route: str, newer: bool,
             assert wrong(box) == []
 
 
+@pytest.mark.parametrize("newer", [False, True], ids=["all lost", "evidence kept"])
+@pytest.mark.parametrize("route", SENDING)
+def test_a_backup_that_was_begun_while_a_sync_sends_sends_nothing_twice_when_it_is_put_back(
+    route: str, newer: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has copied the inbox, where all of this waits, and waits for the sync to end: then the databases."""
+    with boxed(route, tmp_path / "box") as box:
+        copying = Backup(box, tmp_path / "backup", "copy_merchant")
+        during = several(box)
+
+        def begin() -> None:
+            copying.begin()
+            copying.go_on()
+
+        with monkeypatch.context() as patch:
+            at_write(box, patch, 2, begin)
+            box.synced()
+        copying.end()
+        since = box.news()
+        box.synced()
+        box.put_back(tmp_path / "backup", newer=newer)
+        _after_it_was_put_back(box, [*during, since])
+        assert [box.told(one) for one in during] == [[1] * len(box.told(one)) for one in during]
+        _nothing_is_wrong_from_here_on(box, since, newer=newer)
+
+
+@pytest.mark.parametrize(("route", "number", "answered"), [
+    *((route, 2, answered) for route in SENDING for answered in (False, True)),
+    *(("consumers", number, answered) for number in (4, 8) for answered in (False, True)),
+])  # fmt: skip
+@pytest.mark.parametrize("newer", [False, True], ids=["all lost", "evidence kept"])
+def test_what_a_backup_copies_after_the_databases_may_be_of_a_sync_that_is_sending(
+    route: str, number: int, answered: bool, newer: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evidence and accounts are copied without a lock: they know of claims that no copied database knows of."""
+    with boxed(route, tmp_path / "box") as box:
+        before = box.news()
+        box.synced()
+        copying = Backup(box, tmp_path / "backup", "copy_files")
+        copying.begin()
+        during = several(box)
+        with monkeypatch.context() as patch:
+            writes = at_write(box, patch, number, copying.end, answered=answered)
+            box.synced()
+        assert len(writes) >= number, writes
+        since = box.news()
+        box.synced()
+        box.put_back(tmp_path / "backup", newer=newer)
+        _after_it_was_put_back(box, [before, *during, since])
+        assert set(box.told(before)) == {1}
+        for one in during:
+            assert set(box.told(one)) <= ({1, 2} if route == "audience" else {1}), one
+            assert 0 not in box.told(one)
+        _nothing_is_wrong_from_here_on(box, since, newer=newer)
+
+
+def test_what_a_shop_posts_after_a_backup_was_put_back_is_not_taken_for_what_came_before(tmp_path: Path) -> None:
+    """The inbox of a backup is older than its databases, and gives the numbers of its entries once more."""
+    with boxed("audience", tmp_path / "box") as box:
+        copying = Backup(box, tmp_path / "backup", "copy_merchant")
+        copying.begin()
+        _post(box, "Before")
+        box.synced()
+        copying.end()
+        box.put_back(tmp_path / "backup")
+        box.synced()
+        box.scene.later(minutes=5)
+        _post(box, "After")
+        box.synced()
+        assert [box.told(name) for name in ("Before", "After")] == [[1], [1]]
+
+
+def _post(box: Box, name: str) -> None:
+    """Let the shop post a change, which is stored as the receiver does."""
+    told = {"customer": {"id": "2", "firstname": name}}
+    said = {"event": "CustomerUpdate", "at": box.scene.now.isoformat(), "data": told}
+    calls = HOOKS.read(json.dumps([said]).encode())
+    at = box.scene.now.isoformat()
+    box.scene.inbox.put([Arrival(box.merchant, "shop", one, (box.route,), at, True) for one in calls])
+
+
+def several(box: Box) -> list[Any]:
+    """Let two things happen that a sync tells of one after the other."""
+    return [box.news(), box.news("3")]
+
+
+def _after_it_was_put_back(box: Box, news: list[Any]) -> None:
+    """Do what docs/operations.md says after it, with the orders of the time since imported."""
+    _as_the_page_says(box)
+    assert box.run("check", "--merchant", box.merchant).exit_code == 0
+    box.sync()
+    if box.route == "consumers":
+        for order in box.scene.box.sopost.control.orders(box.merchant):
+            if order.get("email") in news:
+                box.scene.tell(order["id"])
+    box.synced()
+
+
+def _nothing_is_wrong_from_here_on(box: Box, since: Any, *, newer: bool) -> None:
+    assert set(box.told(since)) <= ({1, 2} if box.route == "audience" else {1})
+    after = box.news()
+    box.synced()
+    assert once(box, after)
+    box.synced()
+    if box.route == "audience":
+        assert box.scene.record("customers", "2")["customer"]["firstname"] == after
+    if newer or box.route != "consumers":
+        assert wrong(box) == []
+
+
 def _as_the_page_says(box: Box) -> None:
     if box.route == "notices":
         done = box.run("notices", "baseline", "--merchant", box.merchant, "--yes")
@@ -83,14 +197,14 @@ def test_who_wrote_stop_since_the_backup_is_not_written_where_the_evidence_was_k
 @pytest.mark.parametrize("route", SENDING)
 def test_a_merchant_moves_to_another_box_and_nothing_is_sent_twice(route: str, tmp_path: Path) -> None:
     with boxed(route, tmp_path / "old") as old:
-        old.scene.more_environment |= {**HOOKS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18001"}
+        old.scene.more_environment |= {**ADDRESS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18001"}
         assert old.run("webhooks", "register", "--merchant", old.merchant).exit_code in (0, 1)
         before = old.news()
         old.synced()
 
         new = old.another(tmp_path / "new")  # 1
         new.edit(lambda entry: entry.update(enabled=False))
-        new.scene.more_environment |= {**HOOKS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18002"}
+        new.scene.more_environment |= {**ADDRESS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18002"}
         old.run("webhooks", "list", "--merchant", old.merchant, "--show-urls", "--yes")
         removed = old.run("webhooks", "remove", "--merchant", old.merchant)  # 2
         assert removed.exit_code == 0
@@ -130,7 +244,7 @@ def test_what_a_new_box_makes_is_its_owners_alone_whichever_command_comes_first(
             for part in ("merchants", "accounts"):  # as whoever moves a merchant here may have made them
                 if (old.data / part).exists():
                     (new.data / part).mkdir(parents=True)
-            new.scene.more_environment |= {**HOOKS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18003"}
+            new.scene.more_environment |= {**ADDRESS, "VS_ST_PUBLIC_URL": "http://127.0.0.1:18003"}
             new.run("webhooks", "list", "--merchant", new.merchant, "--show-urls", "--yes")
             assert new.run("check", "--merchant", new.merchant).exit_code == 0
             new.sync()

@@ -9,24 +9,51 @@ import itertools
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import pytest
 import yaml
 
 from vs_st_pipeline.cli import sync as cli_sync
+from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline_tests.old_files import homes
-from vs_st_pipeline_tests.support.consumers import CRMS, SUBSCRIBED
+from vs_st_pipeline_tests.support.consumers import CRMS, SUBSCRIBED, is_write
+from vs_st_pipeline_tests.support.receiving import until
 from vs_st_pipeline_tests.support.story import TEST, Story
 
 Record = dict[str, Any]
 
+PAUSING = """
+import importlib.util, sys, time
+from pathlib import Path
+
+script, step, folder, *given = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("backup", script)
+backup = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(backup)
+do, paused, goes_on = getattr(backup, step), Path(folder) / "paused", Path(folder) / "goes_on"
+
+def later(*values):
+    paused.touch()
+    while not goes_on.exists():
+        time.sleep(0.01)
+    return do(*values)
+
+setattr(backup, step, later)
+sys.argv[1:] = given
+sys.exit(backup.main())
+"""
+"""Runs `deploy/backup.py`, and waits before one of its steps until it is told to go on."""
 BACKUP = Path(__file__).resolve().parents[2] / "deploy" / "backup.py"
+_WRITES = {"orders": "/orders", "audience": "/api/event", "notices": "/template/msg"}
 _NUMBERS = itertools.count(1)
 
 
@@ -134,8 +161,12 @@ class Box:
 
     # What happens at the source, and what was said of it.
 
-    def news(self) -> Any:
-        """Let something happen that must be told once; what it is."""
+    def news(self, who: str = "2") -> Any:
+        """Let something happen that must be told once; what it is.
+
+        Args:
+            who: of `audience`: about which customer.
+        """
         scene, number = self.scene, next(_NUMBERS)
         match self.route:
             case "contacts":
@@ -146,7 +177,7 @@ class Box:
                 return scene.place()
             case "audience":
                 scene.later(seconds=5)
-                scene.change("customers", "2", first_name=f"Bo{number}")
+                scene.change("customers", who, first_name=f"Bo{number}")
                 scene.drop()
                 return f"Bo{number}"
             case "notices":
@@ -174,6 +205,80 @@ class Box:
         return [
             sum(one["what"] == SUBSCRIBED[crm][0] and one["email"] == news for one in scene.books(crm)) for crm in CRMS
         ]
+
+
+@dataclass
+class Backup:
+    """`deploy/backup.py` at work, which waits before a step of its own.
+
+    Attributes:
+        step: a function of it: `copy_merchant` (the inbox is copied, no database is yet), `copy_files` (the databases
+            are; not what lies beside them, nor the accounts).
+    """
+
+    box: Box
+    target: Path
+    step: str
+    process: subprocess.Popen[str] | None = None
+
+    def begin(self) -> None:
+        """Begin it, and wait until it waits."""
+        let_go()
+        folder = self.target.with_name(f"{self.target.name}.steps")
+        folder.mkdir()
+        self._goes_on = folder / "goes_on"
+        arguments = [str(BACKUP), self.step, str(folder), str(self.box.data), str(self.target)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PAUSING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        until((folder / "paused").exists, 30)
+
+    def go_on(self) -> None:
+        """Let it go on; it may wait for a sync to end."""
+        self._goes_on.touch()
+
+    def end(self) -> None:
+        """Let it go on, and wait until it has ended well."""
+        self.go_on()
+        assert self.process is not None
+        out, err = self.process.communicate(timeout=60)
+        assert (self.process.returncode, err) == (0, ""), out
+
+
+def at_write(
+    box: Box, patch: pytest.MonkeyPatch, number: int, then: Callable[[], object], *, answered: bool = False
+) -> list[str]:
+    """Do something at a write of the route's next sync, once.
+
+    Args:
+        number: which write, from 1. answered: when its answer has come; else before it leaves.
+
+    Returns:
+        The paths of all writes, which the next sync fills.
+    """
+    exchange, writes, guard = HttpClient._exchange, list[str](), threading.Lock()
+
+    def watched(self: HttpClient, prepared: Any, seconds: float) -> Any:
+        path = urlsplit(str(prepared.url)).path
+        with guard:
+            is_one = _is_write(box.route, str(prepared.method), path)
+            writes.extend([path] * is_one)
+            mine = is_one and len(writes) == number
+        if mine and not answered:
+            then()
+        heard = exchange(self, prepared, seconds)
+        if mine and answered:
+            then()
+        return heard
+
+    patch.setattr(HttpClient, "_exchange", watched)
+    return writes
+
+
+def _is_write(route: str, method: str, path: str) -> bool:
+    if route == "consumers":
+        return is_write({"method": method, "path": path})
+    return method == "POST" and path.endswith(_WRITES[route])
 
 
 @contextmanager

@@ -121,15 +121,16 @@ def _store(run: Run, db: Db, hints: Sequence[Hint]) -> None:
     }
     entries = {one.entry: one for one in sorted(hints, key=lambda one: one.entry)}
     with db.batch({"entry": list(entries)}, {"entry": "int"}) as batch:
-        known = {row[0] for row in db.rows(f"select entry from raw.shop_posts semi join {batch} using (entry)")}
+        known = set(db.rows(f"select entry, received_at from raw.shop_posts semi join {batch} using (entry)"))
     number = int(db.value("select coalesce(max(number), 0) from raw.shop_posts"))
     for entry, hint in entries.items():
         said = hint.kept.get("post")
         event = hooks.event_of(said) if isinstance(said, dict) else None
-        if entry in known or event is None or not isinstance(said, dict):
+        received = _utc(datetime.fromisoformat(hint.at), UTC)
+        # An inbox that was lost, or put back from a backup, gives numbers a second time.
+        if (entry, received) in known or event is None or not isinstance(said, dict):
             continue
         number += 1
-        received = _utc(datetime.fromisoformat(hint.at), UTC)
         at = _at(said.get("at"), run)
         values = (number, entry, hooks.key_of(said), event,
                   (received if at is None or at > received + AHEAD else at).isoformat(), received.isoformat(),

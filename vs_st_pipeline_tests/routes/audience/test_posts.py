@@ -127,6 +127,19 @@ def test_keys_left_out_leave_the_column(site: Posting) -> None:
     assert site.one("select count(*) from staged.shop_addresses") == 1
 
 
+def test_a_post_of_an_inbox_that_begins_again_at_an_older_number_is_not_taken_for_one_that_is_known(
+    site: Posting,
+) -> None:
+    """R35: an inbox that was lost, or put back from a backup, gives numbers a second time."""
+    site.post(said("CustomerAdd", **ANN), said("ProductAdd", **WINE))
+    site.entries, site.now = 0, site.now + HOUR
+    site.post(said("CustomerUpdate", T0 + HOUR, customer={"id": "7", "firstname": "Anna"}))
+    assert site.one("select first_name from staged.shop_customers") == "Anna"
+    site.entries = 0  # the same entry again, such as a replay
+    site.post(said("CustomerUpdate", T0 + HOUR, customer={"id": "7", "firstname": "Anna"}))
+    assert site.states() == ["applied"] * 3
+
+
 def test_each_status_in_turn_is_passed_on(site: Posting) -> None:
     """6.2: from posts each status in turn is one event; they are applied by `at`, whatever their order."""
     site.now += HOUR
