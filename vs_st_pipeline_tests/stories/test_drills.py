@@ -17,6 +17,7 @@ import pytest
 from vs_st_pipeline.connectors.shop.hooks import HOOKS
 from vs_st_pipeline.platform.inbox.store import Arrival
 from vs_st_pipeline_tests.support.drills import Backup, Box, at_write, boxed, let_go, once
+from vs_st_pipeline_tests.support.notices import number_of, phone_of
 
 ADDRESS = {"VS_ST_HOOK_SECRET": "env:DRILL_SECRET", "DRILL_SECRET": "made up, and longer than 32 characters"}
 SENDING = ("orders", "audience", "notices", "consumers")
@@ -192,6 +193,101 @@ def test_who_wrote_stop_since_the_backup_is_not_written_where_the_evidence_was_k
         box.scene.failed(again)
         box.synced()
         assert box.told(again) == [1 if newer else 2]
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["all lost", "evidence kept"])
+def test_a_hook_that_waited_in_the_inbox_of_the_backup_announces_nothing_a_second_time(
+    newer: bool, tmp_path: Path
+) -> None:
+    with boxed("notices", tmp_path / "box") as box:
+        stopped = box.news()
+        box.synced()
+        box.scene.callbacks()
+        box.scene.later(minutes=3)
+        box.scene.reply(phone_of(stopped), "text", text="STOP")  # it waits, and counts whenever it is taken
+        order = box.news()  # its hook waits
+        box.back_up(tmp_path / "backup")
+        box.synced()
+        assert box.told(order) == [1]
+        box.put_back(tmp_path / "backup", newer=newer)
+        assert box.scene.waiting()["order"]
+        _as_the_page_says(box)
+        box.synced()
+        box.scene.later(minutes=10)
+        box.synced()
+        assert box.told(order) == [1]
+        more = box.scene.order(number="MORE", phone=phone_of(stopped))
+        box.scene.failed(more)
+        after = box.news()
+        box.synced()
+        assert once(box, after)
+        assert box.told(stopped) == [1]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["one failure", "failed again since"])
+@pytest.mark.parametrize("seen", ["event", "detail", "none"])
+@pytest.mark.parametrize("newer", [False, True], ids=["all lost", "evidence kept"])
+def test_an_answer_that_waited_in_the_inbox_of_the_backup_is_not_acted_on_a_second_time(
+    again: bool, seen: str, newer: bool, tmp_path: Path
+) -> None:
+    """Eshopbox may show what was asked of it, or nothing; a parcel that failed again since is another question."""
+    with boxed("notices", tmp_path / "box") as box:
+        scene = box.scene
+        scene.eshopbox.set_switch("ndr_seen", seen, box.merchant)
+        order = box.news()
+        box.synced()
+        scene.callbacks()
+        scene.later(minutes=3)
+        scene.reply(phone_of(order), "button", button="Reattempt delivery")  # it waits
+        box.back_up(tmp_path / "backup")
+        box.synced()
+        assert len(scene.resolutions()) == 1
+        if again:
+            scene.later(minutes=30)
+            for status in ("out_for_delivery", "failed_delivery"):
+                scene.advance(order, status)
+                scene.hook(order)
+                scene.later(minutes=30)
+            box.synced()
+        told = box.told(order)
+        box.put_back(tmp_path / "backup", newer=newer)
+        _as_the_page_says(box)
+        for _ in range(2):
+            box.sync()
+            scene.later(minutes=10)
+        assert len(scene.resolutions()) == 1
+        assert box.told(order) == told
+        [reply] = scene.rows("select outcome from staged.replies")
+        assert reply["outcome"] == ("action" if newer else "before_baseline")
+        if not again:  # what is answered from now on is acted on
+            other = box.news()
+            box.synced()
+            scene.callbacks()
+            scene.later(minutes=3)
+            scene.reply(phone_of(other), "button", button="Reattempt delivery")
+            box.synced()
+            assert [one["body"]["customerOrderNumber"] for one in scene.resolutions()][1:] == [number_of(other)]
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["all lost", "evidence kept"])
+def test_an_answer_in_the_inbox_of_the_backup_is_not_replied_to_a_second_time(newer: bool, tmp_path: Path) -> None:
+    with boxed("notices", tmp_path / "box") as box:
+        said = {"enabled": True, "text": "We did not understand this."}
+        box.edit(lambda entry: entry["notices"].update(unexpected=said))
+        order = box.news()
+        box.synced()
+        box.scene.callbacks()
+        box.scene.later(minutes=3)
+        box.scene.reply(phone_of(order), "text", text="What is this about?")
+        box.back_up(tmp_path / "backup")
+        box.synced()
+        assert box.told(order) == [2]
+        box.put_back(tmp_path / "backup", newer=newer)
+        _as_the_page_says(box)
+        for _ in range(2):
+            box.sync()
+            box.scene.later(minutes=10)
+        assert box.told(order) == [2]
 
 
 @pytest.mark.parametrize("route", SENDING)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import Trouble
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices.words import ActionState, State, Wait
+from vs_st_pipeline.routes.notices.order_now import FAILED_DELIVERY
+from vs_st_pipeline.routes.notices.words import ActionState, ReplyOutcome, State, Wait
 
 if TYPE_CHECKING:
     from vs_st_pipeline.routes.notices.session import NoticesSession
@@ -26,8 +27,8 @@ ALERTS: Final = {
     "template": "Messages of a status wait for their template. `vs-st notices templates check` says what is wrong "
     "with it.",
     "action": (
-        "Eshopbox refused what a customer's answer asked for, or nobody knows whether it took it. Take it by hand "
-        "there; `vs-st notices activity` names the order."
+        "Eshopbox refused what a customer's answer asked for, or nobody knows whether it took it: look there, and take "
+        "it by hand; `vs-st notices activity` names the order."
     ),
     "unknown": (
         "For more than an hour nobody knows whether messages are with the customer. They are never sent again by "
@@ -109,6 +110,19 @@ def _stored(session: NoticesSession, db: Db) -> list[Trouble]:
             occurrence=str(action_id),
         )
         for action_id, action, state in refused
+    ]
+    found += [
+        Trouble(
+            "action",
+            "a customer's answer came before `vs-st notices baseline`: whether it was acted on since the backup, "
+            "nobody knows. Look at the order at Eshopbox; `vs-st notices activity` names it.",
+            occurrence=f"reply {message_id}",
+        )
+        for (message_id,) in db.rows(
+            """select r.message_id from staged.replies as r join synced.notices as n using (notice_id)
+               where r.outcome = ? and n.status = ? and r."at" > ? order by r."at", r.message_id""",
+            [ReplyOutcome.BEFORE_BASELINE, FAILED_DELIVERY, now - timedelta(days=7)],
+        )
     ]
     unknown = int(
         db.value("select count(*) from synced.notices where state = ? and claimed_at < ?", [State.UNKNOWN, now - LONG])

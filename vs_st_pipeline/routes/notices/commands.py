@@ -140,7 +140,8 @@ def _resolve(run: Run, typed: Typed) -> Told:
 
 def _ask_for_baseline(run: Run, _typed: Typed) -> str:
     return (
-        f"{run.merchant.id}: nothing that has occurred until now will ever be announced, and all sources are read anew"
+        f"{run.merchant.id}: nothing that has occurred until now will ever be announced, no answer that has come until "
+        "now is acted on, and all sources are read anew"
     )
 
 
@@ -149,7 +150,10 @@ def _baseline(run: Run, _typed: Typed) -> Told:
         terms.new_baseline(run)
     return Told(
         {"merchant": run.merchant.id, "started_at": f"{run.now().isoformat(timespec='seconds')}Z"},
-        ["nothing that occurred before now is announced; the next sync reads all sources anew"],
+        [
+            "nothing that occurred before now is announced, and no answer of before acted on; the next sync reads all "
+            "sources anew"
+        ],
     )
 
 
@@ -239,7 +243,7 @@ COMMANDS: Final = (
     ),
     OwnCommand(
         "baseline",
-        "Begin anew: nothing that occurred before now is announced.",
+        "Begin anew: nothing that occurred before now is announced or acted on.",
         _baseline,
         acts=True,
         asks=_ask_for_baseline,

@@ -84,6 +84,8 @@ MEANINGS: Final[dict[str, str]] = {
     ReplyOutcome.TOO_LATE: "It came more than 72 hours after the message.",
     ReplyOutcome.AMBIGUOUS: "It could mean one of several orders.",
     ReplyOutcome.OTHER_PHONE: "It came from another phone than the message went to.",
+    ReplyOutcome.BEFORE_BASELINE: "It came before `vs-st notices baseline`, so it may have been acted on: look at the "
+    "order at Eshopbox.",
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadAnswer, GiveUp, PipelineError
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices import action_evidence, activity, gates, meaning, order_now, reply_rules
+from vs_st_pipeline.routes.notices import action_evidence, activity, gates, meaning, order_now, reply_rules, terms
 from vs_st_pipeline.routes.notices import replies_known as known
 from vs_st_pipeline.routes.notices.gates import Situation
 from vs_st_pipeline.routes.notices.meaning import Reply, Said
@@ -143,7 +143,10 @@ def judge_one(
     with run.open() as db:
         said = known.said_of(db, reply.notice_id)
         target = None if said is None else known.newest_of(db, said)
+        begun_at = terms.begun_at(db)
         taken = set() if target is None else known.taken_on(db, target.notice_id, reply.message_id)
+    if begun_at is not None and reply.at <= begun_at:  # a backup was put back: it may have been acted on since then
+        return ReplyOutcome.BEFORE_BASELINE
     if said is None or target is None:
         if run.now() - reply.at < _NO_MESSAGE:
             return Waits(NO_MESSAGE)

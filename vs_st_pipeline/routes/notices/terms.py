@@ -72,6 +72,12 @@ def load(db: Db, run: Run, enabled: Collection[str], begun: datetime) -> Terms:
     )
 
 
+def begun_at(db: Db) -> datetime | None:
+    """Return since when the merchant is told of anything; None: nothing was planned yet."""
+    found = db.value("select value from synced.notice_facts where name = ?", [STARTED_AT])
+    return None if found is None else datetime.fromisoformat(found)
+
+
 def _stored(db: Db, run: Run) -> dict[str, str]:
     """Return the facts that stand here; of a database that has none, those of the evidence but the baseline.
 
@@ -179,7 +185,7 @@ def store_enabled(db: Db, run: Run, terms: Terms) -> None:
 
 
 def new_baseline(run: Run) -> None:
-    """Let nothing be told that occurred before now (`vs-st notices baseline`)."""
+    """Let nothing be told that occurred before now, nor any answer be acted on (`vs-st notices baseline`)."""
     with run.open() as db, db.transaction():
         _store(db, run, {STARTED_AT: run.now().isoformat()})
         store_baseline(db, run)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, Said, TemplateSettings
@@ -25,6 +25,7 @@ from vs_st_pipeline.routes.notices import (
     rendering,
     sending,
     template_fit,
+    terms,
 )
 from vs_st_pipeline.routes.notices.account import pauses
 from vs_st_pipeline.routes.notices.answering import OF_SENDER_ALONE, WITHIN, Hold, Standing
@@ -80,7 +81,7 @@ def _unexpected(session: NoticesSession, db: Db) -> Iterator[Answer]:
         """select r.account, r.message_id, r.phone, r.outcome, r."at", n.merchant_order, n.order_number, n.unit_key
            from staged.replies as r left join synced.notices as n using (notice_id)
            where r."at" >= ? and r.phone is not null and r.outcome in (select unnest(?::varchar[]))""",
-        [session.run.now() - WITHIN, sorted(str(one) for one in UNEXPECTED)],
+        [_since(session, db), sorted(str(one) for one in UNEXPECTED)],
     )
     for account_id, message_id, phone, outcome, at, order, number, unit_key in rows:
         kind, account = ReplyOutcome(outcome), _account(session, account_id)
@@ -104,7 +105,7 @@ def _done(session: NoticesSession, db: Db) -> Iterator[Answer]:
            join staged.replies as r on r.account = a.account and r.message_id = a.reply_id
            left join synced.notices as n on n.notice_id = a.notice_id
            where a.state = 'done' and r."at" >= ? and r.phone is not null""",
-        [session.run.now() - WITHIN],
+        [_since(session, db)],
     )
     for account_id, message_id, action, phone, at, order, number, unit_key in rows:
         account, said = _account(session, account_id), wanted.get(action)
@@ -114,6 +115,12 @@ def _done(session: NoticesSession, db: Db) -> Iterator[Answer]:
             answer_id(account.id, message_id, CONFIRMATION + action), MessageKind.CONFIRMATION, action, account, said,
             message_id, phone, at, order, number, unit_key, True,
         )  # fmt: skip
+
+
+def _since(session: NoticesSession, db: Db) -> datetime:
+    """Return since when a reply must have come; one of before the begin may have been answered since a backup."""
+    within, begun_at = session.run.now() - WITHIN, terms.begun_at(db)
+    return within if begun_at is None else max(within, begun_at + timedelta.resolution)
 
 
 def _account(session: NoticesSession, account_id: str) -> GupshupAccount | None:

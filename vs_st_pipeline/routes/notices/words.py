@@ -141,6 +141,7 @@ class ReplyOutcome(StrEnum):
     TOO_LATE = "too_late"
     AMBIGUOUS = "ambiguous"
     OTHER_PHONE = "other_phone"
+    BEFORE_BASELINE = "before_baseline"  # what became of it nobody knows: the data is of a backup
 
 
 class ActionState(StrEnum):

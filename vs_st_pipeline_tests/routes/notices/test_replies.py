@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.domain.errors import BadKey, TryLater
-from vs_st_pipeline.routes.notices import replies
+from vs_st_pipeline.domain.errors import BadKey, NotSent, TryLater
+from vs_st_pipeline.routes.notices import alerts, replies
 from vs_st_pipeline.routes.notices.account import claims
 from vs_st_pipeline.routes.notices.messages import Message, notice_id
 from vs_st_pipeline.routes.notices.settings import Cap
 from vs_st_pipeline.routes.notices.words import MessageKind
-from vs_st_pipeline_tests.routes.notices.replies_world import ACCOUNT, NOTICE, PHONE, SENT, UNIT, World
+from vs_st_pipeline_tests.routes.notices.replies_world import ACCOUNT, NOTICE, NOW, PHONE, SENT, UNIT, World
 
 SECOND = notice_id("kk", UNIT, "failed_delivery", 2)
 
@@ -78,6 +78,31 @@ def test_what_is_no_action(world: World, columns: dict[str, Any], outcome: str) 
     assert world.outcomes() == [outcome]
     assert bool(world.eshopbox.calls) == (outcome == "action")
     assert session.told.counts["unexpected"] == (outcome not in ("action", "waiting"))
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+def test_a_reply_of_before_the_begin_is_left_to_a_person(world: World, seconds: int) -> None:
+    """A backup was put back, whose inbox it waited in: it may have been acted on since, and so it is not."""
+    begun_at = SENT + timedelta(minutes=30)
+    world.store("synced.notice_facts", name="started_at", value=begun_at.isoformat(), at=begun_at)
+    world.reply(at=begun_at + timedelta(seconds=seconds))
+    session = world.sync()
+    assert world.outcomes() == ["action" if seconds > 0 else "before_baseline"]
+    assert len(world.eshopbox.calls) == (seconds > 0)
+    assert session.told.counts["unexpected"] == 0
+    with session.run.open() as db:
+        told = [(one.key, bool(one.occurrence)) for one in alerts._stored(session, db)]
+    assert told == [("action", True)] * (seconds <= 0)
+
+
+def test_a_reply_of_before_the_begin_that_waited_for_its_call_is_dropped(world: World) -> None:
+    world.eshopbox.answers = [NotSent("no connection")]
+    world.reply()
+    world.sync()
+    assert (world.outcomes(), world.states()) == (["waiting"], ["waiting"])
+    world.store("synced.notice_facts", name="started_at", value=NOW.isoformat(), at=NOW)
+    world.sync()
+    assert (world.outcomes(), world.states()) == (["before_baseline"], ["dropped"])
 
 
 def test_a_reply_to_another_status_is_not_understood(world: World) -> None:
