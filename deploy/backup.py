@@ -2,7 +2,8 @@
 
 It needs nothing but Python. What is copied when, and why in this order, is in docs/operations.md ("Back up and
 restore"): a copy may know less than what had been done when it was made, never more, and evidence is never older than
-a database beside it. TARGET must not be there yet. It exits with 1 where something could not be copied, and names it.
+a database beside it. TARGET must not be there yet. It exits with 1 where something could not be copied, and names it:
+a part of the disk that cannot be read does not keep the rest from being copied. `restore.py` puts a copy back.
 """
 
 from __future__ import annotations
@@ -27,53 +28,83 @@ def back_up(data: Path, target: Path, wait: float) -> list[str]:
     """Copy all state; return what could not be copied, a sentence each."""
     target.mkdir(mode=0o700, parents=True)
     left: list[str] = []
+    if os.statvfs(data).f_flag & os.ST_RDONLY:  # a disk that fails, or a snapshot: nobody writes it
+        return copy_still(data, target)
     if (data / "inbox.sqlite").exists():
-        copy_sqlite(data / "inbox.sqlite", target / "inbox.sqlite")
+        left += tried("inbox.sqlite", copy_sqlite, data / "inbox.sqlite", target / "inbox.sqlite")
     for merchant in folders(data / "merchants"):
-        left += copy_merchant(merchant, made(target / "merchants" / merchant.name), wait)
+        into = made(target / "merchants" / merchant.name)
+        left += copy_merchant(merchant, into, wait)
+        left += copy_files(merchant, into, lambda path: ".duckdb" not in path.name and path.name != "quiet.bin")
     for account in folders(data / "accounts"):
         into = made(target / "accounts" / account.name)
         for path in sorted(account.glob("*.sqlite")):
-            copy_sqlite(path, into / path.name)
-        copy_files(account, into, lambda path: path.suffix != ".sqlite")
+            left += tried(f"{account.name}: {path.name}", copy_sqlite, path, into / path.name)
+        left += copy_files(account, into, lambda path: path.suffix != ".sqlite")
     for path in sorted(data.iterdir()):
         if path.is_dir() and path.name not in NOT_COPIED and not path.is_symlink():
-            shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("*.lock"), symlinks=True)
-    copy_files(data, target, lambda path: path.name not in NOT_COPIED)
+            left += tried(path.name, copy_tree, path, target / path.name)
+    left += copy_files(data, target, lambda path: path.name not in NOT_COPIED)
+    os.sync()  # what is said to be copied is on the disk
+    return left
+
+
+def copy_still(folder: Path, into: Path, top: bool = True) -> list[str]:
+    """Copy a folder that nobody can write, as it is; return what could not be."""
+    left: list[str] = []
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or path.suffix in (".lock", ".wanted", ".new", ".sqlite-shm") or path.name == "quiet.bin":
+            continue
+        if path.is_file():
+            left += tried(f"{folder.name}: {path.name}", shutil.copy2, path, into / path.name)
+        elif not top or path.name not in NOT_COPIED - {"merchants", "accounts"}:
+            left += copy_still(path, made(into / path.name), top=False)
     return left
 
 
 def copy_merchant(folder: Path, into: Path, wait: float) -> list[str]:
-    """Copy one merchant's files: each route's database while no sync of it runs, what lies beside them after it."""
+    """Copy each database of one merchant, while no sync of its route runs."""
     left = []
     for path in sorted(folder.glob("*.duckdb")):
         route = DEFAULT if path.stem == "warehouse" else path.stem
-        until = time.monotonic() + wait
-        with opened(folder / f"{route}.lock") as sync, opened(path.with_name(f"{path.name}.wanted")) as wanted:
-            fcntl.flock(wanted, fcntl.LOCK_SH)  # a process that keeps the file between two syncs lets it go
-            if not (taken(sync, fcntl.flock, until) and copy_duckdb(path, into, until)):
-                left.append(f"{folder.name}: {path.name} is in use for longer than {wait:.0f} s; it was not copied")
-    copy_files(folder, into, lambda path: ".duckdb" not in path.name and path.name != "quiet.bin")
+        what = f"{folder.name}: {path.name}"
+        try:
+            left += tried(what, copy_locked, path, into / path.name, folder / f"{route}.lock", wait)
+        except InUse:
+            left.append(f"{what} is in use for longer than {wait:.0f} s; it was not copied")
     return left
+
+
+class InUse(Exception):
+    """A database is in use for longer than is waited."""
+
+
+def copy_locked(path: Path, into: Path, lock: Path, wait: float) -> None:
+    """Copy one database while no sync of its route runs; raises InUse."""
+    until = time.monotonic() + wait
+    with opened(lock) as sync, opened(path.with_name(f"{path.name}.wanted")) as wanted:
+        fcntl.flock(wanted, fcntl.LOCK_SH)  # a process that keeps the file between two syncs lets it go
+        if not (taken(sync, fcntl.flock, until) and copy_duckdb(path, into, until)):
+            raise InUse
 
 
 def copy_duckdb(path: Path, into: Path, until: float) -> bool:
     """Copy a database that no process has open; say whether that was so in time."""
-    with opened(path) as handle:
+    with opened(path, os.O_RDWR) as handle:
         if not taken(handle, fcntl.lockf, until):  # DuckDB's own lock
             return False
         log = path.with_name(f"{path.name}.wal")
         if log.exists():  # of a process that was killed
-            shutil.copy2(log, into / log.name)
-        with open(handle, "rb", closefd=False) as there, open(into / path.name, "wb") as here:
+            shutil.copy2(log, into.with_name(log.name))
+        with open(handle, "rb", closefd=False) as there, open(into, "wb") as here:
             shutil.copyfileobj(there, here, 1 << 20)
     return True
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[int]:
-    """Open a file to lock it, made where it is not there."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def opened(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
+    """Open a file to lock it; as it stands here, it is made where it is not there."""
+    handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
         yield handle
     finally:
@@ -99,12 +130,35 @@ def copy_sqlite(path: Path, into: Path) -> None:
         here.backup(there)
 
 
-def copy_files(folder: Path, into: Path, wanted: Callable[[Path], bool]) -> None:
-    """Copy the files of a folder itself, but locks and what SQLite keeps beside its files."""
-    for path in sorted(folder.iterdir()):
+def copy_files(folder: Path, into: Path, wanted: Callable[[Path], bool]) -> list[str]:
+    """Copy the files of a folder itself, but locks and what SQLite keeps beside its files; return what could not be."""
+    left: list[str] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         passes = path.suffix not in (".lock", ".wanted", ".new", *SQLITE) and wanted(path)
         if passes and path.is_file():
-            shutil.copy2(path, into / path.name)
+            left += tried(f"{folder.name}: {path.name}", shutil.copy2, path, into / path.name)
+    return left
+
+
+def copy_tree(folder: Path, into: Path) -> None:
+    shutil.copytree(folder, into, ignore=shutil.ignore_patterns("*.lock"), symlinks=True)
+
+
+def tried(what: str, copy: Callable[..., object], source: Path, target: Path, *more: object) -> list[str]:
+    """Copy something; return why it could not be, in a sentence. What is gone by now need not be copied.
+
+    A part of a database is no copy of it; a part of a file of lines is better than nothing.
+    """
+    try:
+        copy(source, target, *more)
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(source):
+            return []
+        if target.is_file() and target.suffix != ".jsonl":
+            for path in (target, target.with_name(f"{target.name}.wal")):
+                path.unlink(missing_ok=True)
+        return [f"{what} was not copied whole: {getattr(error, 'strerror', None) or error}"]
+    return []
 
 
 def folders(within: Path) -> list[Path]:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from vs_st_pipeline.connectors.shop.hooks import HOOKS
 from vs_st_pipeline.platform.inbox.store import Arrival
+from vs_st_pipeline_tests.support.consumers import NAMES
 from vs_st_pipeline_tests.support.drills import Backup, Box, at_write, boxed, let_go, once
 from vs_st_pipeline_tests.support.notices import number_of, phone_of
 
@@ -171,6 +173,41 @@ def _as_the_page_says(box: Box) -> None:
     if box.route == "notices":
         done = box.run("notices", "baseline", "--merchant", box.merchant, "--yes")
         assert done.exit_code == 0, done
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["all lost", "evidence kept"])
+def test_orders_since_the_backup_come_back_by_an_import_and_who_opted_out_since_stays_out(
+    newer: bool, tmp_path: Path
+) -> None:
+    with boxed("consumers", tmp_path / "box") as box:
+        scene = box.scene
+        box.back_up(tmp_path / "backup")
+        made_at = (scene.now or datetime.now(UTC)).isoformat()
+        scene.later(minutes=10)
+        since, out = box.news(), box.news()
+        box.synced()
+        scene.later(minutes=10)
+        for crm, target in (("hubspot", {"subscription": NAMES.subscriptions[0]}), ("klaviyo", {})):
+            getattr(scene.box, crm).control.unsubscribe(out, **target, merchant=box.merchant)
+        scene.later(minutes=10)
+        scene.order("down@example.com", told=False)  # nothing ran when SoPost told of it
+        box.put_back(tmp_path / "backup", newer=newer)
+        orders = [one["id"] for one in scene.box.sopost.control.orders(box.merchant)
+                  if one.get("email") in (since, out, "down@example.com")]  # fmt: skip
+        file = tmp_path / "orders.txt"
+        file.write_text("\n".join(orders) + "\n")
+        more = ("--create", "--consented-at", made_at)
+        assert box.run("consumers", "import", "--merchant", box.merchant, *more, str(file)).exit_code == 0
+        for _ in range(2):
+            box.synced()
+            scene.later(minutes=10)
+        assert [box.told(one) for one in (since, "down@example.com")] == [[1, 1, 1]] * 2
+        assert box.told(out) == [1, 1, 1]
+        now = scene.look()
+        for crm in ("hubspot", "klaviyo"):
+            assert {since, out, "down@example.com"} & now.subscribed(crm) == {since, "down@example.com"}
+        if newer:
+            assert wrong(box) == []
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["all lost", "evidence kept"])

@@ -53,6 +53,7 @@ sys.exit(backup.main())
 """
 """Runs `deploy/backup.py`, and waits before one of its steps until it is told to go on."""
 BACKUP = Path(__file__).resolve().parents[2] / "deploy" / "backup.py"
+RESTORE = BACKUP.with_name("restore.py")
 _WRITES = {"orders": "/orders", "audience": "/api/event", "notices": "/template/msg"}
 _NUMBERS = itertools.count(1)
 
@@ -128,21 +129,23 @@ class Box:
         assert done.returncode == 0, done
 
     def put_back(self, copy: Path, *, newer: bool = False) -> None:
-        """Put a copy in the place of the data folder.
+        """`python deploy/restore.py BACKUP DATA_DIR`.
 
         Args:
-            newer: what the broken folder kept beside its databases is taken along, as docs/operations.md says.
+            newer: the broken folder can be read; else nothing of it is left.
         """
         let_go()
         if self.route != "contacts":
             self.scene.inbox.close()
-        broken = self.data.with_name("data.broken")
+        broken = self.data.with_name(f"{self.data.name}.broken")
         shutil.rmtree(broken, ignore_errors=True)
-        self.data.rename(broken)
-        shutil.copytree(copy, self.data)
-        for pattern in ("*/*/*.evidence.jsonl", "*/*/forgotten.json") if newer else ():
-            for path in broken.glob(pattern):
-                shutil.copy2(path, self.data / path.relative_to(broken))
+        if not newer:
+            shutil.rmtree(self.data)
+        done = subprocess.run(
+            [sys.executable, str(RESTORE), str(copy), str(self.data)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done
+        assert broken.exists() == newer
 
     def another(self, folder: Path) -> Box:
         """Return a second machine in the same world, at the same time, with settings and keys and no data yet."""
