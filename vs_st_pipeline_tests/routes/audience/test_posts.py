@@ -43,7 +43,7 @@ class Posting(Site):
             kept = dict(call.kept) | ({"signed": True} if self.signed else {})
             hints.append(
                 Hint(0, self.entries, "hillside", "audience", "shop", "post", None, None, call.event, call.event_id,
-                     0.0, self.now.isoformat() + "+00:00", 0, HintState.WORKING, kept)
+                     0.0, self.now.isoformat() + "+00:00", 0, HintState.WORKING, json.dumps(kept))
             )  # fmt: skip
         session = self.session()
         from_shop.take(session.run, hints)
@@ -322,7 +322,7 @@ def test_what_other_posts_name_is_hinted_at_for_whoever_reads_it(site: Posting, 
         kept = {"post": said(event, T0, **data)}
         hints.append(
             Hint(0, entry, "hillside", "audience", "shop", "post", None, None, event, f"p{entry}", 0.0,
-                 site.now.isoformat() + "+00:00", 0, HintState.WORKING, kept)
+                 site.now.isoformat() + "+00:00", 0, HintState.WORKING, json.dumps(kept))
         )  # fmt: skip
     from_shop.take(site.session().run, hints)
     found = stage(dry_run=False)
