@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def hint(entry: int, number: str | None = "A1", kind: str = "order", **kept: Any
         at,
         0,
         HintState.WAITING,
-        said,
+        json.dumps(said),
     )
 
 

@@ -5,6 +5,7 @@ It reads and stages, and goes no further: no command, no account, no message.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -153,7 +154,7 @@ class World:
                 at = self.now.isoformat()
                 hints.append(
                     Hint(entry, entry, KAPASKRAFT, ROUTE, "eshopbox", call.kind, call.id, None, call.event, None,
-                         0.0, at, 0, HintState.WAITING, call.kept)
+                         0.0, at, 0, HintState.WAITING, json.dumps(dict(call.kept)))
                 )  # fmt: skip
         hook_queue.keep(self.run(), hints)
 
