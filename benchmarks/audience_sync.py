@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.memory import peak_mb
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline.session import StageDone
@@ -46,7 +46,7 @@ def main() -> None:
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - began,
         "stages": dict(spent),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
         "report": report,
     }
     print(json.dumps(figures))

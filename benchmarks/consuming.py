@@ -7,13 +7,13 @@ function is wrapped wherever a module of the route has it.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.memory import peak_mb
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.inbox.store import Inbox
@@ -38,14 +38,10 @@ def main() -> None:
         "cpu": time.process_time() - cpu,
         "staging_cpu": sum(cpu for cpu, _ in spent),
         "staging_peak_mb": max(peak for _, peak in spent),
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
         "report": report,
     }
     print(json.dumps(figures))
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _measured_staging() -> list[tuple[float, float]]:
@@ -57,7 +53,7 @@ def _measured_staging() -> list[tuple[float, float]]:
         try:
             return usual(*arguments, **more)
         finally:
-            spent.append((time.process_time() - began, _peak_mb()))
+            spent.append((time.process_time() - began, peak_mb()))
 
     for name, module in list(sys.modules.items()):
         if name.startswith("vs_st_pipeline.routes.consumers") and getattr(module, "stage", None) is usual:

@@ -6,7 +6,6 @@ Run with a folder of pages, a data folder and how the customers come (`walk` or 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.memory import peak_mb
 from vs_st_pipeline.connectors.vinoshipper import carried, landing, landing_orders, staging
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.customer_list import forget_walk, walk_customers
@@ -120,7 +120,7 @@ def main() -> None:
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
         "landing_cpu": landed,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
         "rows": made["customers"] + made["orders"],
         "versions": f"vs-st, duckdb {version('duckdb')}",
     }

@@ -12,7 +12,6 @@ Run with a JSON file ({drop, url, part}); prints what it took as a line of JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import duckdb
 import requests
 from urllib3.util.retry import Retry
 
+from benchmarks.memory import peak_mb
 from benchmarks.requests_alone import OneContext
 
 Record = dict[str, Any]
@@ -126,7 +126,7 @@ def measured(teller: Teller, wall: float, cpu: float) -> Record:
     return {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
         "requests": teller.requests,
         "bytes": teller.bytes,
     }

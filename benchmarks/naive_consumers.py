@@ -16,7 +16,6 @@ Run with a JSON file ({urls, keys, targets, events}); prints what it took as a l
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from urllib.parse import quote
 import requests
 from urllib3.util.retry import Retry
 
+from benchmarks.memory import peak_mb
 from benchmarks.requests_alone import OneContext
 
 Record = dict[str, Any]
@@ -262,7 +262,7 @@ def main() -> None:
     with open(job["events"], encoding="utf-8") as lines:
         found = run(job, map(json.loads, lines))
     found["cpu"], found["wall"] = time.process_time() - cpu, time.perf_counter() - wall
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["peak_mb"] = peak_mb()
     print(json.dumps(found))
 
 

@@ -14,7 +14,6 @@ Run with a JSON file ({url, database}); prints what it took as a line of JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sqlite3
 import sys
 import time
@@ -25,6 +24,7 @@ from urllib.parse import quote
 import requests
 from urllib3.util.retry import Retry
 
+from benchmarks.memory import peak_mb
 from benchmarks.requests_alone import OneContext
 
 Record = dict[str, Any]
@@ -94,7 +94,7 @@ def main() -> None:
     found: Record = {"events": loop.db.execute("select count(*) from events").fetchone()[0], "messages": len(failed)}
     for name, one, other in zip(("read", "send"), times, times[1:], strict=False):
         found |= {f"{name}_wall": other[0] - one[0], f"{name}_cpu": other[1] - one[1]}
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["peak_mb"] = peak_mb()
     print(json.dumps(found))
 
 

@@ -19,7 +19,6 @@ tick for each line of its input, which is a time.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections import Counter
@@ -32,6 +31,7 @@ from urllib.parse import quote
 import requests
 from urllib3.util.retry import Retry
 
+from benchmarks.memory import peak_mb
 from benchmarks.requests_alone import OneContext
 
 Record = dict[str, Any]
@@ -202,7 +202,7 @@ def main() -> None:
             "failed": failed,
             "cpu": time.process_time() - cpu,
             "wall": time.perf_counter() - wall,
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mb": peak_mb(),
         }
         print(json.dumps(told), flush=True)
 

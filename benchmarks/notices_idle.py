@@ -15,7 +15,8 @@ from benchmarks.options import CannotMeasure, Figures
 from benchmarks.worlds import ROOT, run
 
 TICK = """
-import json, logging, resource, time
+import json, logging, time
+from benchmarks.memory import peak_mb
 logging.disable(logging.CRITICAL)
 from dagster import DagsterInstance
 from vs_st_pipeline.definitions import defs
@@ -25,7 +26,7 @@ with DagsterInstance.get() as instance:
     done = defs.resolve_job_def("tick").execute_in_process(instance=instance, run_config=config, raise_on_error=False)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
 print(json.dumps({"ok": done.success, "wall": wall, "cpu": cpu,
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    "peak_mb": peak_mb()}))
 """
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from benchmarks.memory import peak_mb
 from benchmarks.notices_shop import STEPS, number_of, order
 from vs_st_pipeline.connectors.eshopbox import landing
 from vs_st_pipeline.connectors.eshopbox.landing import Read
@@ -58,7 +58,7 @@ def main() -> None:
         "wall": time.perf_counter() - began[0],
         "cpu": time.process_time() - began[1],
         "stages": stages,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
         "report": report,
     }
     print(json.dumps(found, default=str))

@@ -6,12 +6,12 @@ Run with the merchants file and a data folder.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.memory import peak_mb
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
@@ -27,7 +27,7 @@ def main() -> None:
     figures = {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
         "accepted": report.accepted,
         "requests": sum(report.calls_by_name().values()),
     }

@@ -457,7 +457,8 @@ def _when(asked: tuple[float, bool, Record]) -> float:
 # --- a tick -----------------------------------------------------------------------------------------------------------
 
 TICK_CODE = """
-import json, logging, resource, time
+import json, logging, time
+from benchmarks.memory import peak_mb
 logging.disable(logging.CRITICAL)
 wall, cpu = time.perf_counter(), time.process_time()
 from dagster import DagsterInstance
@@ -466,7 +467,7 @@ config = {"ops": {"run_due": {"config": {"due_only": True, "routes": ["orders"]}
 with DagsterInstance.get() as instance:
     done = defs.resolve_job_def("tick").execute_in_process(instance=instance, run_config=config, raise_on_error=False)
 print(json.dumps({"ok": done.success, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    "peak_mb": peak_mb()}))
 """
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import ssl
 import sys
 import time
@@ -20,6 +19,8 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+
+from benchmarks.memory import peak_mb
 
 CONTEXT = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE"))
 
@@ -73,7 +74,7 @@ def main() -> None:
             found.append({"cpu": time.process_time() - cpu, "requests": len(group)})
     of_all = {
         "wall": time.perf_counter() - wall,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
     }
     print(json.dumps([{**one, **of_all} for one in found]))
 

@@ -6,7 +6,6 @@ Run with the merchants file and a data folder. An order is {"merchant": id or nu
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.memory import peak_mb
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.run import Run
@@ -62,7 +62,7 @@ def main() -> None:
             "requests": sum(report.calls_by_name().values()),
             "opened": opened.count,
             "quiet_path": int(opened.count == 0),
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mb": peak_mb(),
         }
         print(json.dumps(figures), flush=True)
 

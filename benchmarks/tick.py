@@ -47,7 +47,8 @@ THREADS = 64
 FREE_SHARE = 0.8  # of the disk's free room, which the fleet's files may take
 
 TICK = """
-import json, logging, resource, sys, time
+import json, logging, sys, time
+from benchmarks.memory import peak_mb
 logging.disable(logging.CRITICAL)
 wall, cpu = time.perf_counter(), time.process_time()
 from dagster import DagsterInstance
@@ -61,7 +62,7 @@ with DagsterInstance.get() as instance:
         instance=instance, run_config=config, tags=tags, raise_on_error=False)
     events = len(instance.all_logs(done.run_id))
 print(json.dumps({"ok": done.success, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
-    "loading": loaded, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "events": events}))
+    "loading": loaded, "peak_mb": peak_mb(), "events": events}))
 """
 
 
