@@ -106,7 +106,8 @@ def _event(hint: Hint) -> Event:
     key = (
         event_key(kept["event_id"], asked, kept["event"])
         if kept["event_id"]
-        else json.dumps(["", asked.lower(), kept["event"], hint.entry], ensure_ascii=False)
+        # An inbox that was put back from a backup gives numbers a second time.
+        else json.dumps(["", asked.lower(), kept["event"], hint.entry, hint.at], ensure_ascii=False)
     )
     at = datetime.fromisoformat(hint.at)
     received = (at.astimezone(UTC) if at.tzinfo else at).replace(tzinfo=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from vs_st_pipeline.connectors.sopost import events
@@ -27,6 +28,16 @@ def test_c3_4_taking_the_same_hints_again_does_no_harm(world: World) -> None:
     ]  # fmt: skip
     row = world.row("o-1")
     assert (row["asked_id"], row["last_seq"], row["seen_seq"]) == ("O-1", 3, 0)
+
+
+def test_an_event_without_an_id_is_not_taken_for_one_that_had_its_number_in_an_inbox_of_before(world: World) -> None:
+    """A backup that is put back has an inbox that is older than its databases: it gives numbers a second time."""
+    world.event("o-1", event_id=None)
+    [before] = events.waiting(world.run())
+    later = replace(before, at=(NOON + timedelta(hours=1)).isoformat())
+    for hint in (before, later, before, later):
+        events.take(world.run(), [hint])
+    assert len(world.rows(STORED)) == 2
 
 
 def test_c3_10_first_sight_is_by_order_of_arrival_and_by_vs_st_now(world: World) -> None:
