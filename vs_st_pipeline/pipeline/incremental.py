@@ -65,6 +65,7 @@ class Incremental:
         """Begin; with `anew` everybody is planned again, whatever is stored."""
         self._db, self._inputs, self._basis, self._anew = db, inputs, basis, anew
         self.everybody = False
+        self._made = 0
 
     def find(self) -> list[Ref]:
         """Return the targets to plan, by ascending name; forget those that are not there any more."""
@@ -87,6 +88,11 @@ class Incremental:
         else:
             if again or stale:
                 db.execute(_SHARING)
+                db.execute(
+                    f"""create or replace temp table plan_before as
+                        select {KEY}, named, written, share from planned.inputs
+                        semi join temp.plan_again using ({KEY})"""
+                )
                 # Whoever is planned again has no inputs until the plan is whole: a run may die before.
                 db.execute(f"delete from planned.inputs where ({KEY}) in (select ({KEY}) from temp.plan_again)")
             if stale:
@@ -116,6 +122,7 @@ class Incremental:
 
     def keep(self, made: Sequence[Planned]) -> None:
         """Keep what was found of these targets, for their hashes."""
+        self._made += len(made)
         with self._db.batch(_found(made), {"inputs": "int"}) as batch:
             self._db.execute(f"insert into temp.plan_made by name select * from {batch}")
 
@@ -127,17 +134,20 @@ class Incremental:
             planned: any target was planned.
         """
         db = self._db
-        if planned:
+        # Of whom the same was found as before, the hash is the one that was worked out to find whom to plan.
+        known = int(db.value(_AS_BEFORE)) if planned and not self.everybody else 0
+        if planned and known < self._made:
             sql = self._query("join", "temp.plan_made")
             db.execute(
                 f"""insert into planned.inputs by name
-                    select {KEY}, n.inputs, {_FOUND} from ({sql}) as n join temp.plan_made using ({KEY})""",
+                    select {KEY}, n.inputs, {_FOUND} from ({sql}) as n join temp.plan_made using ({KEY})
+                    {f"anti join planned.inputs using ({KEY})" if known else ""}""",
                 self._values(sql),
             )
         db.execute(
             "insert into planned.basis select coalesce((select max(seq) from synced.history), 0), ?", [fingerprint]
         )
-        for table in ("plan_now", "plan_again", "plan_made", *self._inputs.tables):
+        for table in ("plan_now", "plan_again", "plan_before", "plan_made", *self._inputs.tables):
             db.execute(f"drop table if exists temp.{table}")
 
     def _query(self, join: str, known: str) -> str:
@@ -149,6 +159,11 @@ class Incremental:
 
 
 _FOUND = "named, written, subjects, share"
+_AS_BEFORE = f"""
+insert into planned.inputs by name
+select {KEY}, n.inputs, m.named, m.written, m.subjects, m.share
+from temp.plan_made as m join temp.plan_before as b using ({KEY}) join temp.plan_now as n using ({KEY})
+where (m.named, m.written, m.share) is not distinct from (b.named, b.written, b.share)"""
 _TO_PLAN_AGAIN = 0
 """The hash of whoever the next whole plan plans again, whatever its inputs are."""
 

@@ -256,6 +256,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
                    or c.status is distinct from b.status"""
         )
         ids = {row[0] for row in new}
+        db.news = db.news or bool(ids)
         record_drift(
             db,
             SIMPLETEXTING,
