@@ -40,7 +40,7 @@ from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, reco
 
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
 OVERLAP_ROWS = PAGE_SIZE - 20  # leaves room for new rows
-MOST_BEYOND = 25  # contacts known to be updated after the cursor, before it moves on: each list has them once more
+MOST_BEYOND = 15  # contacts known to be updated after the cursor, before it moves on: each list has them once more
 # Stored states (cursors), each set in the transaction that stores what was read:
 FULL = "contacts_full"  # when all contacts were listed last; deleted where the custom fields have changed
 SINCE = "contacts_since"  # the greatest `updated` seen: from here the next list asks
@@ -217,11 +217,10 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=False)
-        # One page is all where it shows nothing but what is stored or was written by us. The next list may then ask the
-        # same, and be known by its answer alone.
-        if listing.pages > 1:
+        if listing.count >= PAGE_SIZE:
             clear_state(db, OVERLAPPING)
-        if listing.pages > 1 or sum(moment > newest for moment in listing.updated) > MOST_BEYOND:
+        # Where it stays, the next list asks the same, and tells by its answer alone that nothing was updated.
+        if listing.count >= PAGE_SIZE or sum(moment > newest for moment in listing.updated) > MOST_BEYOND:
             _move_cursor(db, run, st, listing, cursor)
         if get_state(db, SINCE) != cursor:
             st.http.tape.asks_otherwise("contacts were updated: the next list begins later")

@@ -17,15 +17,18 @@ _MOST = 24, 4_000  # rows, characters: above that a table takes less
 
 
 def as_literal(columns: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> str | None:
-    """Return columns as a subquery that says their values; None where they are many or long, or there is no row.
+    """Return columns as a subquery that says their values; None where they are many or long.
 
     Args:
         columns, types: as in `Db.batch`.
     """
     most_rows, most_chars = _MOST
     count = len(next(iter(columns.values()), ()))
-    if not 0 < count <= most_rows:
+    if count > most_rows:
         return None
+    if not count and not any(map(len, columns.values())):
+        nulls = ", ".join(f'cast(null as {_SQL_TYPES[types.get(name, "text")]}) as "{name}"' for name in columns)
+        return f"(select {nulls} where false)"
     written = []
     for name, values in columns.items():
         kind = types.get(name, "text")

@@ -32,7 +32,7 @@ from vs_st_pipeline.routes.contacts.identity import (
 )
 from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS
 
-FEW = 500  # customers whose contacts are looked for by themselves; of more it takes less to link all
+FEW = 100  # customers whose contacts are looked for by themselves; of more it takes less to link all
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def receipts_in_demand(
     sources = {row.source for row, _ in resolve_fields(field_map, read_custom_fields(db)).available}
     wanted = [pick for source, pick in _RECEIPT_OF.items() if source in sources]
     ids = set(read)
-    lacking = ids if run.full else customers_without_receipt(db, ids)
+    lacking = ids if run.full else customers_without_receipt(db, ids, latest_date(run))
     if not lacking:
         return [], linked
     few = linked is None and len(lacking) <= FEW
