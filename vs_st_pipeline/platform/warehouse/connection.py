@@ -67,6 +67,14 @@ class Db:
         found: T = self._memo[name]
         return found
 
+    def cached_of(self, table: str, read: Callable[[], T]) -> T:
+        """Return what `read` reads of one table (`raw.reads`), until a statement is run that may write to it."""
+        name, written = f"of {table}", self.writes[table] + self.writes[""]
+        if name not in self._memo or self._memo[name][0] != written:
+            self._memo[name] = written, read()
+        found: T = self._memo[name][1]
+        return found
+
     def uncache(self, name: str) -> None:
         """Forget a cached value, so that it is read again."""
         self._memo.pop(name, None)
@@ -147,7 +155,7 @@ class Db:
 
     def _run(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
         if not _READS.match(sql):
-            named = _WRITES.match(sql)
+            named = _WRITES.match(sql) if ";" not in sql else None  # it may be several statements
             self.writes[named[1] if named else ""] += 1
             if self._in_transaction and not self._begun:
                 self._cursor.execute("begin transaction")

@@ -102,6 +102,36 @@ def test_what_was_written_is_counted_by_table(db: Db) -> None:
     assert db.writes == {"raw.t": 3, "temp": 1, "temp.x": 1, "": 1}
 
 
+def test_what_was_read_of_a_table_stands_until_something_may_have_been_written_to_it(db: Db) -> None:
+    db.script("create schema raw; create table raw.t (a integer); create table raw.u (a integer)")
+    reads: list[int] = []
+
+    def count() -> int:
+        def read() -> int:
+            reads.append(1)
+            return int(db.value("select count(*) from raw.t"))
+
+        return db.cached_of("raw.t", read)
+
+    assert (count(), count(), len(reads)) == (0, 0, 1)
+    db.execute("insert into raw.u values (1)")
+    assert (count(), len(reads)) == (0, 1)
+    db.execute("insert into raw.t values (1)")
+    assert (count(), count(), len(reads)) == (1, 1, 2)
+
+    def fail() -> None:
+        with db.transaction():
+            db.execute("delete from raw.t")
+            assert count() == 0
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert count() == 1
+    db.script("insert into raw.u values (1); delete from raw.t")
+    assert count() == 0
+
+
 COUNT = 10_000
 
 
