@@ -65,6 +65,7 @@ class Incremental:
         """Begin; with `anew` everybody is planned again, whatever is stored."""
         self._db, self._inputs, self._basis, self._anew = db, inputs, basis, anew
         self.everybody = False
+        self._made = 0
 
     def find(self) -> list[Ref]:
         """Return the targets to plan, by ascending name; forget those that are not there any more."""
@@ -76,9 +77,7 @@ class Incremental:
         if self._anew:
             db.execute(f"create or replace temp table plan_again as select {KEY} from temp.plan_now")
         else:
-            seq = db.value("select max(history) from planned.basis")
-            values = {"seq": -1 if seq is None else seq, "links": list(self._inputs.links)}
-            db.execute(f"create or replace temp table plan_again as {_AGAIN}", values)
+            self._find_again()
         count, again, stale = db.rows(_COUNTS)[0]
         self.everybody = count == again
         if self.everybody:
@@ -87,6 +86,11 @@ class Incremental:
         else:
             if again or stale:
                 db.execute(_SHARING)
+                db.execute(
+                    f"""create or replace temp table plan_before as
+                        select {KEY}, named, written, share from planned.inputs
+                        semi join temp.plan_again using ({KEY})"""
+                )
                 # Whoever is planned again has no inputs until the plan is whole: a run may die before.
                 db.execute(f"delete from planned.inputs where ({KEY}) in (select ({KEY}) from temp.plan_again)")
             if stale:
@@ -96,6 +100,18 @@ class Incremental:
         return (
             [Ref(*row) for row in db.rows(f"select {KEY} from temp.plan_again order by all")] if again or stale else []
         )
+
+    def _find_again(self) -> None:
+        """Note who is planned again; as a rule little is open, and what is not is not looked at twice."""
+        db = self._db
+        found = dict(db.rows(_OPEN))
+        parts = [*_ALWAYS, *(sql for name, sql in _WHERE_OPEN.items() if found[name])]
+        seq = found["seq"]
+        if found["history"] > seq:
+            parts.append(_BY_HISTORY)
+        sql = f"select distinct {KEY} from ({' union all '.join(parts)}) semi join temp.plan_now using ({KEY})"
+        values = {"seq": seq, "links": list(self._inputs.links)} if found["history"] > seq else {}
+        db.execute(f"create or replace temp table plan_again as {sql}", values)
 
     def sharing(self, shares: Sequence[str]) -> list[Ref]:
         """Return the targets that want the same as some that are planned now, and were not to be planned themselves."""
@@ -116,6 +132,7 @@ class Incremental:
 
     def keep(self, made: Sequence[Planned]) -> None:
         """Keep what was found of these targets, for their hashes."""
+        self._made += len(made)
         with self._db.batch(_found(made), {"inputs": "int"}) as batch:
             self._db.execute(f"insert into temp.plan_made by name select * from {batch}")
 
@@ -127,17 +144,20 @@ class Incremental:
             planned: any target was planned.
         """
         db = self._db
-        if planned:
+        # Of whom the same was found as before, the hash is the one that was worked out to find whom to plan.
+        known = int(db.value(_AS_BEFORE)) if planned and not self.everybody else 0
+        if planned and known < self._made:
             sql = self._query("join", "temp.plan_made")
             db.execute(
                 f"""insert into planned.inputs by name
-                    select {KEY}, n.inputs, {_FOUND} from ({sql}) as n join temp.plan_made using ({KEY})""",
+                    select {KEY}, n.inputs, {_FOUND} from ({sql}) as n join temp.plan_made using ({KEY})
+                    {f"anti join planned.inputs using ({KEY})" if known else ""}""",
                 self._values(sql),
             )
         db.execute(
             "insert into planned.basis select coalesce((select max(seq) from synced.history), 0), ?", [fingerprint]
         )
-        for table in ("plan_now", "plan_again", "plan_made", *self._inputs.tables):
+        for table in ("plan_now", "plan_again", "plan_before", "plan_made", *self._inputs.tables):
             db.execute(f"drop table if exists temp.{table}")
 
     def _query(self, join: str, known: str) -> str:
@@ -149,6 +169,11 @@ class Incremental:
 
 
 _FOUND = "named, written, subjects, share"
+_AS_BEFORE = f"""
+insert into planned.inputs by name
+select {KEY}, n.inputs, m.named, m.written, m.subjects, m.share
+from temp.plan_made as m join temp.plan_before as b using ({KEY}) join temp.plan_now as n using ({KEY})
+where (m.named, m.written, m.share) is not distinct from (b.named, b.written, b.share)"""
 _TO_PLAN_AGAIN = 0
 """The hash of whoever the next whole plan plans again, whatever its inputs are."""
 
@@ -180,26 +205,33 @@ def _found(made: Sequence[Planned]) -> dict[str, list[Any]]:
     }
 
 
-_AGAIN = f"""
-select distinct {KEY} from (
-    select {KEY} from temp.plan_now where before is distinct from inputs
-    union all
-    select {KEY} from temp.plan_now as n join (
-        select {KEY}, t.compared is not null as read_then
-        from planned.targets as t left join synced.settled as s using ({KEY})
-        where t.fingerprint is not null and s.fingerprint is distinct from t.fingerprint) using ({KEY})
-    where read_now is distinct from read_then
-    union all select {KEY} from planned.changes
-    union all select {KEY} from planned.notes where note = 'waiting_retry'
-    union all select {KEY} from synced.rejects
-    union all select h.system, h.object, h.id
-    from synced.history as h
-    left join planned.targets as t using ({KEY})
-    left join synced.settled as s using ({KEY})
-    where h.seq > $seq
-      and (t.fingerprint is null or s.fingerprint is distinct from t.fingerprint
-           or (list_contains($links, h.field) and h.event <> 'stored')))
-semi join temp.plan_now using ({KEY})"""
+_ALWAYS = (
+    f"select {KEY} from temp.plan_now where before is distinct from inputs",
+    f"""select {KEY} from temp.plan_now as n join (
+            select {KEY}, t.compared is not null as read_then
+            from planned.targets as t left join synced.settled as s using ({KEY})
+            where t.fingerprint is not null and s.fingerprint is distinct from t.fingerprint) using ({KEY})
+        where read_now is distinct from read_then""",
+)
+_OPEN = """
+select 'changes', count(*) from planned.changes
+union all select 'waiting', count(*) from planned.notes where note = 'waiting_retry'
+union all select 'rejects', count(*) from synced.rejects
+union all select 'history', coalesce(max(seq), -1) from synced.history
+union all select 'seq', coalesce(max(history), -1) from planned.basis"""
+_WHERE_OPEN = {
+    "changes": f"select {KEY} from planned.changes",
+    "waiting": f"select {KEY} from planned.notes where note = 'waiting_retry'",
+    "rejects": f"select {KEY} from synced.rejects",
+}
+_BY_HISTORY = f"""
+select h.system, h.object, h.id
+from synced.history as h
+left join planned.targets as t using ({KEY})
+left join synced.settled as s using ({KEY})
+where h.seq > $seq
+  and (t.fingerprint is null or s.fingerprint is distinct from t.fingerprint
+       or (list_contains($links, h.field) and h.event <> 'stored'))"""
 
 _COUNTS = """
 select count(*), (select count(*) from temp.plan_again),

@@ -47,6 +47,7 @@ class PlanInputs:
             count and a hash.
         unsettled: queries for counts of what is open besides the outbox, in the same form; none may be above 0.
         values: what `stored` and `unsettled` may use as `$name`; `$run` is this run's id.
+        of_the_moment: names of those that are others each time. What is made of them is looked at in every sync.
     """
 
     connectors: Sequence[Connector[Any]]
@@ -55,6 +56,7 @@ class PlanInputs:
     stored: Sequence[str] = ()
     unsettled: Sequence[str] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    of_the_moment: frozenset[str] = frozenset()
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -90,7 +92,7 @@ def load_cached_plan(run: Run, db: Db, inputs: PlanInputs) -> CachedPlan | None:
     """Return the former plan, if a plan made now would be the same and have nothing to write; else None."""
     if run.full or run.dry_run or run.allow_unsafe:
         return None
-    kept = _read(db)
+    kept = None if db.news else _read(db)
     if kept is None or kept.plan_run != _plan_run(db):
         return None
     return None if not is_of_now(db, inputs) or _something_open(run, db, inputs) else kept
@@ -98,6 +100,8 @@ def load_cached_plan(run: Run, db: Db, inputs: PlanInputs) -> CachedPlan | None:
 
 def is_of_now(db: Db, inputs: PlanInputs) -> bool:
     """Say whether the plan was made from what is stored now."""
+    if db.cached(_MADE, tuple) == _now(db, inputs):
+        return True
     return bool(db.value("select fingerprint from planned.basis") == fingerprint(db, inputs))
 
 
@@ -167,6 +171,27 @@ def fingerprint(db: Db, inputs: PlanInputs) -> str:
     declared = [sql for connector in inputs.connectors for sql in connector.plan_inputs]
     stored = _union(db, [*declared, *_SHARED, *inputs.stored], inputs.values)
     return _digest((inputs.versions, inputs.settings, stored))
+
+
+def note_made(db: Db, inputs: PlanInputs) -> None:
+    """Note that the plan was made, with its fingerprint, from what is stored now, before it is stored itself."""
+    db.uncache(_MADE)
+    db.cached(_MADE, lambda: _now(db, inputs))
+
+
+def _now(db: Db, inputs: PlanInputs) -> tuple[object, ...]:
+    """Return what differs after anything that a fingerprint is made of was written since this file was opened."""
+    written = sum(count for table, count in db.writes.items() if not table.startswith(_NO_INPUTS))
+    values = {name: value for name, value in inputs.values.items() if name not in inputs.of_the_moment}
+    return inputs.versions, inputs.settings, values, written
+
+
+_MADE = "made from"
+# What a plan and its push write, and no fingerprint is made of.
+_NO_INPUTS = (
+    *("planned.", "temp", "raw.marks"),
+    *(f"synced.{name}" for name in ("ledger", "history", "links", "settled", "baseline", "runs", "writes")),
+)
 
 
 def hash_of_basis(inputs: PlanInputs, stored: tuple[object, ...]) -> str:

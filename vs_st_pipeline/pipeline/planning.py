@@ -20,7 +20,7 @@ from vs_st_pipeline.domain.diff import LedgerEntry, compare
 from vs_st_pipeline.domain.plan import WAITING_RETRY, Change, Wanted
 from vs_st_pipeline.domain.refs import Ref
 from vs_st_pipeline.pipeline.incremental import Incremental, InputsQuery, keep_some
-from vs_st_pipeline.pipeline.plan_cache import PlanInputs, fingerprint, hash_of_basis
+from vs_st_pipeline.pipeline.plan_cache import PlanInputs, fingerprint, hash_of_basis, note_made
 from vs_st_pipeline.pipeline.plan_store import (
     Reasons,
     TargetT,
@@ -169,6 +169,8 @@ class _Making(Generic[TargetT]):
         count_plan(db, plan)
         # A plan with something to write never stands, so nobody asks what it was made from.
         made_from = "" if plan.targets else fingerprint(db, self._inputs)
+        if made_from:
+            note_made(db, self._inputs)
         self._incremental.store(made_from, planned=plan.looked_at > 0)
         plan.verdicts = list(check_safety(db, planner.reads, self._losing, self._run.now()))
         store_plan(self._run, db, plan, map_fingerprint=planner.map_fingerprint, reads=planner.reads)

@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from vs_st_pipeline.connectors.simpletexting import contacts
 from vs_st_pipeline.connectors.vinoshipper import rereads
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.forgotten_copy import COPY
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse import state
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import stages
 from vs_st_pipeline.routes.contacts import sync as pipeline
@@ -329,6 +331,27 @@ def test_a_membership_that_moved_is_counted_once(day: Day) -> None:
                 break
             time.sleep(0.1)
         assert day.report.seen["customers"] == 0
+
+
+def test_after_a_write_one_sync_reads_it_back_and_the_next_one_is_quiet(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begins() -> Any:
+        with day.run().open() as db:
+            return state.get_state(db, contacts.SINCE)
+
+    day.until_quiet()
+    began = begins()
+    _order_comes(day.story)
+    assert not day.sync()
+    assert day.report.accepted
+    assert not day.sync()
+    assert day.sync()
+    assert begins() == began, "the list that every sync asks for is the same"
+    monkeypatch.setattr(contacts, "MOST_BEYOND", 0)  # where many were updated since, it begins later
+    day.story.texting.patch_contact(TOBIAS, comment="called")
+    assert not day.sync()
+    assert begins() > began
 
 
 @pytest.mark.slow

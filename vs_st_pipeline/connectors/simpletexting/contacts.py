@@ -40,9 +40,11 @@ from vs_st_pipeline.platform.warehouse.unreadable import forget_unreadable, reco
 
 OVERLAP = timedelta(hours=1)  # rows may be shown late, and `since` may be exclusive
 OVERLAP_ROWS = PAGE_SIZE - 20  # leaves room for new rows
+MOST_BEYOND = 15  # contacts known to be updated after the cursor, before it moves on: each list has them once more
 # Stored states (cursors), each set in the transaction that stores what was read:
 FULL = "contacts_full"  # when all contacts were listed last; deleted where the custom fields have changed
 SINCE = "contacts_since"  # the greatest `updated` seen: from here the next list asks
+OVERLAPPING = "contacts_overlap"  # the cursor, and from where its list begins: bodies tell that, and are many
 FIELDS = "custom_fields"  # when the list of custom fields was read to its end last
 LONGEST = "contacts_page"  # how many rows the longest page had: a shorter one may be the end
 OF_ALL = 80  # percent of the known contacts: the least that a listing of all contacts has
@@ -184,7 +186,7 @@ def _land_complete(run: Run, st: SimpleTextingClient, listing: Listing) -> None:
 def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
     """Read contacts updated since the cursor less an overlap; detect a list that does not obey `since`."""
     with run.open() as db:
-        since = _overlapping(db, datetime.fromisoformat(cursor))
+        since = _beginning(run, db, datetime.fromisoformat(cursor))
         known = int(db.value("select count(*) from raw.simpletexting_contacts where not gone"))
         longest = int(get_state(db, LONGEST) or 0)
     newest = datetime.fromisoformat(cursor)
@@ -215,7 +217,11 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
     with run.open() as db, db.transaction():
         land_contacts(run, db, listing.found.values())
         _keep_unusable(run, db, listing, of_all=False)
-        _move_cursor(db, run, st, listing, cursor)
+        if listing.count >= PAGE_SIZE:
+            clear_state(db, OVERLAPPING)
+        # Where it stays, the next list asks the same, and tells by its answer alone that nothing was updated.
+        if listing.count >= PAGE_SIZE or sum(moment > newest for moment in listing.updated) > MOST_BEYOND:
+            _move_cursor(db, run, st, listing, cursor)
         if get_state(db, SINCE) != cursor:
             st.http.tape.asks_otherwise("contacts were updated: the next list begins later")
     _lift_opt_outs(run, st, listing)
@@ -228,20 +234,42 @@ def _fetch_since(run: Run, st: SimpleTextingClient, cursor: str) -> int:
 
 def _no_news(db: Db, items: Sequence[ContactItem], newest: datetime) -> bool:
     """Return whether all are stored just so or were written by us since, and the newest known one is among them."""
-    columns = {"contact_id": [item.contact_id for item in items], "hash": [item.body_hash for item in items]}
-    with db.batch(columns) as batch:
-        known, ours, ours_in_all = db.rows(
-            f"""with ours as (
-                    select distinct contact_id from synced.writes as w join raw.simpletexting_contacts as c
-                    on c.contact_id = w.id where w.outcome = 'accepted' and w.run_id = c.read_run and not c.gone)
-                select count(*) filter (c.body_hash = b.hash or o.contact_id is not null), count(o.contact_id),
-                       (select count(*) from ours)
-                from {batch} as b join raw.simpletexting_contacts as c using (contact_id)
-                left join ours as o using (contact_id) where not c.gone"""
-        )[0]
-    if known != len(items) or ours != ours_in_all:
+    ours = {
+        row[0]
+        for row in db.rows(
+            """select contact_id from synced.writes as w join raw.simpletexting_contacts as c on c.contact_id = w.id
+               where w.outcome = 'accepted' and w.run_id = c.read_run and not c.gone"""
+        )
+    }
+    if not ours.issubset(item.contact_id for item in items):
+        return False
+    with db.batch({"contact_id": [item.contact_id for item in items]}) as batch:
+        stored = dict(
+            db.rows(
+                f"""select contact_id, body_hash from raw.simpletexting_contacts semi join {batch} using (contact_id)
+                    where not gone"""
+            )
+        )
+    if any(
+        item.contact_id not in stored or (item.contact_id not in ours and stored[item.contact_id] != item.body_hash)
+        for item in items
+    ):
         return False
     return bool(ours) or any(item.updated is not None and item.updated >= newest for item in items)
+
+
+def _beginning(run: Run, db: Db, cursor: datetime) -> datetime:
+    """Return where to read from (`_overlapping`), as it was worked out when the cursor came to where it is.
+
+    Whoever is updated later leaves that page, so it stays one. To find it anew every body has to be looked at.
+    """
+    kept = get_state(db, OVERLAPPING)
+    if kept is not None and kept[0] == cursor.isoformat():
+        return datetime.fromisoformat(kept[1])
+    since = _overlapping(db, cursor)
+    if not run.dry_run:
+        set_state(db, OVERLAPPING, [cursor.isoformat(), since.isoformat()], run.now())
+    return since
 
 
 def _overlapping(db: Db, cursor: datetime) -> datetime:

@@ -256,6 +256,7 @@ def land_contacts(run: Run, db: Db, items: Iterable[ContactItem]) -> None:
                    or c.status is distinct from b.status"""
         )
         ids = {row[0] for row in new}
+        db.news = db.news or bool(ids)
         record_drift(
             db,
             SIMPLETEXTING,
@@ -305,10 +306,9 @@ def mark_gone(db: Db, contact_id: str) -> None:
 
 def read_custom_fields(db: Db) -> list[CustomField]:
     """Return the account's custom fields as last read."""
-    return [
-        CustomField(label, merge_tag or "")
-        for label, merge_tag in db.rows("select label, merge_tag from raw.simpletexting_custom_fields")
-    ]
+    table = "raw.simpletexting_custom_fields"
+    rows = db.cached_of(table, lambda: db.rows(f"select label, merge_tag from {table}"))
+    return [CustomField(label, merge_tag or "") for label, merge_tag in rows]
 
 
 def read_identities(db: Db, contact_ids: Iterable[str] | None = None) -> list[ContactIdentity]:

@@ -116,6 +116,8 @@ def _asked_now(run: Run, db: Db, kind: RecordKind, tasks: list[ReadTask]) -> lis
 
 def _forget_unlinked(db: Db, customer_ids: Sequence[int]) -> None:
     """Forget unreadable records that are not read any more, because no contact stands for them."""
+    if not any(unreadable_ids(db, kind.name) for kind in (CUSTOMER, ORDER)):
+        return
     with db.batch({"customer_id": sorted(customer_ids)}, {"customer_id": "int"}) as batch:
         for kind, wanted in (
             (CUSTOMER, f"select cast(customer_id as varchar) from {batch}"),
@@ -256,14 +258,25 @@ def receipts_due_at(run: Run, db: Db, order_numbers: Sequence[str]) -> datetime 
     return min((at + every for _, _, at in rows), default=datetime.max)
 
 
-def customers_without_receipt(db: Db, among: Iterable[int]) -> set[int]:
-    """Return those of these customers who have a staged order that counts, and whose receipt was not read."""
+def customers_without_receipt(db: Db, among: Iterable[int], latest: datetime) -> set[int]:
+    """Return those of these customers who may have a newest order whose receipt was not read.
+
+    An older order than one that certainly counts is not the newest. Days are compared, as times may have any zone.
+
+    Args:
+        latest: the latest time that an order can have; one from there on makes no other one older.
+    """
     with db.batch({"customer_id": sorted(set(among))}, {"customer_id": "int"}) as batch:
         rows = db.rows(
-            f"""select distinct s.customer_id from staged.orders as s semi join {batch} using (customer_id)
-                join raw.vinoshipper_orders as r using (order_number)
-                where s.status = ? and r.receipt_state is distinct from 'read'""",
-            [COUNTED_STATUS],
+            f"""with counted as (
+                    select customer_id, max(left(purchased_at, 10)) as day from staged.orders
+                    where counted and left(purchased_at, 10) < $latest and not coalesce(starts_with(total, '-'), false)
+                    group by customer_id)
+                select distinct s.customer_id from staged.orders as s semi join {batch} using (customer_id)
+                join raw.vinoshipper_orders as r using (order_number) left join counted as c using (customer_id)
+                where s.status = $counts and r.receipt_state is distinct from 'read'
+                  and coalesce(cast(left(s.purchased_at, 10) as date) >= cast(c.day as date) - 2, true)""",
+            {"counts": COUNTED_STATUS, "latest": latest.date().isoformat()},
         )
     return {row[0] for row in rows}
 

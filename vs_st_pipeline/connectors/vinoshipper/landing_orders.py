@@ -187,6 +187,7 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: dat
                 *(doubted, carried, row.text if changed else None, hashed),
             )
         )
+    db.news = db.news or bool(new)
     for rows, body in (  # in two statements, as with customers
         (new, ", detail_kept = b.kept, detail_body = b.body, detail_hash = b.hash"),
         (same, ", detail_kept = case when b.hash is null then o.detail_kept else b.kept end"),

@@ -65,6 +65,17 @@ _ORDER_HASH = """md5(concat_ws('|', coalesce(r.detail_hash, ''), coalesce(cast(r
 _RECEIPT_KNOWN = f"(r.receipt_state in ('read', 'none') or s.status is distinct from '{COUNTED_STATUS}')"
 
 
+_OTHER_RECEIPT = f"""s.receipt_url is distinct from r.receipt_url
+               or s.receipt_known is distinct from coalesce({_RECEIPT_KNOWN}, false)"""
+# In most syncs nothing is out of step: one look tells that, in place of one for each way to be so.
+_OUT_OF_STEP = f"""
+select count(*) filter (is_staged and not there), count(*) filter (there and stale), count(*) filter (otherwise)
+from (select coalesce(r.detail_status = 200, false) as there, s.order_number is not null as is_staged,
+             s.source_hash is distinct from {_ORDER_HASH} as stale,
+             r.order_number is not null and s.order_number is not null and ({_OTHER_RECEIPT}) as otherwise
+      from raw.vinoshipper_orders as r full join staged.orders as s using (order_number))"""
+
+
 def latest_date(run: Run) -> datetime:
     """Return the latest time (UTC) that an order can have, whatever `VS_ST_NOW` says and whichever clock is ahead."""
     return max(run.now(), utc_now_naive()).replace(tzinfo=UTC) + CLOCKS_DIFFER
@@ -73,10 +84,12 @@ def latest_date(run: Run) -> datetime:
 def stage_orders(run: Run, db: Db) -> int:
     """Bring staged orders in step with raw; returns how many rows were made again."""
     # An order that answers 404 no longer counts; one without a detail is a pointer, not yet an order.
-    db.execute(
-        """delete from staged.orders where order_number not in
-           (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
-    )
+    gone, stale, receipts = db.rows(_OUT_OF_STEP)[0]
+    if gone:
+        db.execute(
+            """delete from staged.orders where order_number not in
+               (select order_number from raw.vinoshipper_orders where detail_status = 200)"""
+        )
     count, drift = 0, Counter[str]()
     today, latest = run.today(), latest_date(run)
     before = typed_bodies.day_after(latest)
@@ -89,6 +102,7 @@ def stage_orders(run: Run, db: Db) -> int:
                   r.receipt_url, coalesce(r.receipt_state in ('read', 'none'), false), stale.is_staged
            from raw.vinoshipper_orders as r join temp.stale on stale.key = r.order_number
            where r.order_number between $first and $last and stale.key between $first and $last""",
+        stale,
     ):
         staged: list[tuple[Any, ...]] = []
         unusable: list[tuple[str, str]] = []
@@ -117,7 +131,8 @@ def stage_orders(run: Run, db: Db) -> int:
             replace_unusable(db, "order", [row[0] for row in rows], unusable)
         count += len(rows)
     record_drift(db, VINOSHIPPER, drift, run.now())
-    copy_receipts(db)
+    if stale or receipts:
+        copy_receipts(db)
     return count
 
 
@@ -127,8 +142,7 @@ def copy_receipts(db: Db) -> None:
     Staged orders say which receipts are read, so most come later; nothing else of the order changes with them."""
     changed = db.rows(
         f"""select s.order_number from staged.orders as s join raw.vinoshipper_orders as r using (order_number)
-            where s.receipt_url is distinct from r.receipt_url
-               or s.receipt_known is distinct from coalesce({_RECEIPT_KNOWN}, false)"""
+            where {_OTHER_RECEIPT}"""
     )
     if changed:
         with db.transaction(), db.batch({"order_number": [row[0] for row in changed]}) as batch:

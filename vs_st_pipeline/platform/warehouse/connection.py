@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,13 +17,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from vs_st_pipeline.platform.failpoints import failpoint
+from vs_st_pipeline.platform.warehouse.literals import BEGINS, as_literal
 from vs_st_pipeline.platform.warehouse.streams import Stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCHES = itertools.count()
+_BATCH = "batch_{}"
+_PARSED: dict[str, duckdb.Statement] = {}  # by text, for the process
+_MOST_PARSED = 1_000
+_SEEN: set[int] = set()  # hashes of texts that were run
+_MOST_SEEN = 20_000
 _READS = re.compile(r"\s*select\b", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\s*(?:insert (?:or \w+ )?into |update |delete from |create or replace (?=temp )|drop table (?:if exists )?)"
+    r"((?:raw|staged|planned|synced|temp)\.\w+|temp(?= table ))"
+)
 T = TypeVar("T")
 
 
@@ -31,14 +41,19 @@ class Db:
 
     Attributes:
         streams: the records that it holds as systems told them, each with its system.
+        writes: statements that may have written, by the table that they name first; `""`: it is not known which.
+        news: something was stored that is another one than before (said by who stores it).
     """
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, streams: Sequence[tuple[str, Stream]] = ()) -> None:
         self._cursor = cursor
         self.streams = tuple(streams)
+        self.writes: Counter[str] = Counter()
+        self.news = False
         self._memo: dict[str, Any] = {}
         self._later: dict[str, Callable[[], None]] = {}
         self._in_transaction = self._begun = False
+        self._named: set[str] = set()  # names of batches: used again, so that a statement is the one that was parsed
         self._left: list[str] = []  # batches of a transaction that failed
 
     def cached(self, name: str, read: Callable[[], T]) -> T:
@@ -50,6 +65,14 @@ class Db:
         if name not in self._memo:
             self._memo[name] = read()
         found: T = self._memo[name]
+        return found
+
+    def cached_of(self, table: str, read: Callable[[], T]) -> T:
+        """Return what `read` reads of one table (`raw.reads`), until a statement is run that may write to it."""
+        name, written = f"of {table}", self.writes[table] + self.writes[""]
+        if name not in self._memo or self._memo[name][0] != written:
+            self._memo[name] = written, read()
+        found: T = self._memo[name][1]
         return found
 
     def uncache(self, name: str) -> None:
@@ -131,11 +154,33 @@ class Db:
             failpoint("committed")
 
     def _run(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
-        if self._in_transaction and not self._begun and not _READS.match(sql):
-            self._cursor.execute("begin transaction")
-            self._begun = True
-            failpoint("begun")
-        return self._cursor.execute(sql, params)
+        if not _READS.match(sql):
+            named = _WRITES.match(sql) if ";" not in sql else None  # it may be several statements
+            self.writes[named[1] if named else ""] += 1
+            if self._in_transaction and not self._begun:
+                self._cursor.execute("begin transaction")
+                self._begun = True
+                failpoint("begun")
+        return self._cursor.execute(self._parsed(sql), params)
+
+    def _parsed(self, sql: str) -> str | duckdb.Statement:
+        """Return a statement as it was parsed before, from the second time on that this process runs it.
+
+        Parsing is a sixth to a third of what a short statement costs. Text that holds values is not kept.
+        """
+        found = _PARSED.get(sql)
+        if found is not None or BEGINS in sql:
+            return found or sql
+        if hash(sql) not in _SEEN:
+            if len(_SEEN) >= _MOST_SEEN:
+                _SEEN.clear()
+            _SEEN.add(hash(sql))
+            return sql
+        statements = self._cursor.extract_statements(sql)
+        if len(statements) != 1 or len(_PARSED) >= _MOST_PARSED:
+            return sql
+        _PARSED[sql] = statements[0]
+        return statements[0]
 
     def _write_what_waits(self) -> None:
         while self._later:
@@ -146,6 +191,7 @@ class Db:
         for name in self._left:
             with suppress(duckdb.Error):
                 self._cursor.unregister(name)
+                self._named.discard(name)
         self._left.clear()
 
     def _forget(self) -> None:
@@ -156,15 +202,22 @@ class Db:
     def batch(self, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> Iterator[str]:
         """Give columns of values as a table that SQL can name while the block lasts (`from {name}`).
 
+        A few short values are given as SQL itself: a name costs more than all that is then done with it.
+
         Args:
             columns: column name -> values, all of one length. Untyped columns are text.
             types: column name -> `int`, `bool` or `time` (UTC without zone) for those that are not text.
         """
+        types = types or {}
+        literal = as_literal(columns, types)
+        if literal is not None:
+            yield literal
+            return
         import pyarrow as pa  # takes a tenth of a second: only where a file is open
 
-        types = types or {}
         table = pa.table({name: _arrow_column(values, types.get(name, "text")) for name, values in columns.items()})
-        name = f"batch_{next(_BATCHES)}"
+        name = next(one for one in map(_BATCH.format, itertools.count()) if one not in self._named)
+        self._named.add(name)
         self._cursor.register(name, table)
         try:
             yield name
@@ -174,8 +227,10 @@ class Db:
             else:
                 with suppress(duckdb.Error):  # the first error is the one to report
                     self._cursor.unregister(name)
+                    self._named.discard(name)
             raise
         self._cursor.unregister(name)
+        self._named.discard(name)
 
 
 _EPOCH = datetime(1970, 1, 1)  # stands where a time is null

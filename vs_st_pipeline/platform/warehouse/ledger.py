@@ -110,28 +110,31 @@ def record_observed(db: Db, *, at: datetime, run_id: str, among: str | None = No
         return
     values = {"at": at, "run": run_id}
     learned = _of("planned.learned", among)
-    db.execute(
+    found = db.rows(
         f"""insert into synced.history by name
             select {_NEXT} as seq, case when l.sent = p.sent then 'stored' else 'found' end as event,
                    p.system, p.object, p.id, p.field, l.sent as old, p.sent as new, p.stored,
                    $at::timestamp as written_at, $run as run_id, 'read' as call
             from {learned} as p left join synced.ledger as l using ({KEY}, field)
-            where l.sent is distinct from p.sent or l.stored is distinct from p.stored""",
+            where l.sent is distinct from p.sent or l.stored is distinct from p.stored
+            returning event""",
         values,
     )
-    db.execute(
-        f"""update synced.ledger as l set stored = p.stored
-            from {in_row_order("synced.ledger", learned, f"{KEY}, field, sent")} as p
-            where l.rowid = p.rowid_"""
-    )
-    db.execute(
-        f"""insert or replace into synced.ledger by name
-            select p.system, p.object, p.id, p.field, p.sent, p.stored, p.stored as before, false as resent,
-                   $at::timestamp as accepted_at, $run as run_id, 'read' as call
-            from {learned} as p left join synced.ledger as l using ({KEY}, field)
-            where l.sent is distinct from p.sent""",
-        values,
-    )
+    if ("stored",) in found:
+        db.execute(
+            f"""update synced.ledger as l set stored = p.stored
+                from {in_row_order("synced.ledger", learned, f"{KEY}, field, sent")} as p
+                where l.rowid = p.rowid_"""
+        )
+    if ("found",) in found:
+        db.execute(
+            f"""insert or replace into synced.ledger by name
+                select p.system, p.object, p.id, p.field, p.sent, p.stored, p.stored as before, false as resent,
+                       $at::timestamp as accepted_at, $run as run_id, 'read' as call
+                from {learned} as p left join synced.ledger as l using ({KEY}, field)
+                where l.sent is distinct from p.sent""",
+            values,
+        )
 
 
 def _of(table: str, among: str | None) -> str:
@@ -177,14 +180,29 @@ def record_links(db: Db, *, at: datetime, among: str | None = None) -> None:
     Args:
         among: as in `record_observed`.
     """
+    unlinked, other = db.rows(
+        f"""select count(*) filter (t.subject_id is null), count(*) filter ({_LINKED_OTHERWISE})
+            from {_of("planned.targets", among)} as t left join synced.links as l using ({KEY})
+            where l.id is not null or t.subject_id is not null"""
+    )[0]
     targets = _of("planned.targets", among)
-    db.execute(f"delete from synced.links where ({KEY}) in (select ({KEY}) from {targets} where subject_id is null)")
-    db.execute(
-        f"""insert or replace into synced.links by name
-            select {KEY}, subject_system, subject_object, subject_id, linked_by, subject_at, ?::timestamp as linked_at
-            from {targets} where subject_id is not null and held is null""",
-        [at],
-    )
+    if unlinked:
+        db.execute(
+            f"delete from synced.links where ({KEY}) in (select ({KEY}) from {targets} where subject_id is null)"
+        )
+    if other:  # as a rule a few of all
+        db.execute(
+            f"""insert or replace into synced.links by name
+                select {KEY}, t.subject_system, t.subject_object, t.subject_id, t.linked_by, t.subject_at,
+                       ?::timestamp as linked_at
+                from {targets} as t left join synced.links as l using ({KEY}) where {_LINKED_OTHERWISE}""",
+            [at],
+        )
+
+
+_LINKED_OTHERWISE = """t.subject_id is not null and t.held is null and (
+    t.subject_system, t.subject_object, t.subject_id, t.linked_by, t.subject_at) is distinct from (
+    l.subject_system, l.subject_object, l.subject_id, l.linked_by, l.subject_at)"""
 
 
 def record_run(db: Db, run_id: str, trigger: str) -> None:
@@ -223,7 +241,7 @@ def forget_all_losses(db: Db) -> None:
 def record_baseline(db: Db, *, at: datetime) -> None:
     """Record this sync's complete reads, because the brake let it through: the next one is measured by them."""
     reads: dict[str, int] = json.loads(db.value("select reads from planned.plan") or "{}")
-    if reads:
+    if any(dict(db.rows("select what, rows from synced.baseline")).get(what) != rows for what, rows in reads.items()):
         places = ", ".join(["(?, ?, ?)"] * len(reads))
         values = [value for what, rows in reads.items() for value in (what, rows, at)]
         db.execute(f"insert or replace into synced.baseline values {places}", values)

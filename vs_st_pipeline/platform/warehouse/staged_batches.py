@@ -37,7 +37,7 @@ def kept_of(text: str | None) -> Kept:
     return dict(read_json(text)) if text else {}
 
 
-def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...]]]:
+def stale_rows(db: Db, hashes: str, bodies: str, count: int | None = None) -> Iterator[list[tuple[Any, ...]]]:
     """Return raw rows that are not staged as they are now, in the order of keys, some thousands at a time.
 
     What to stage is kept as keys and hashes in a table, and each batch is a range of keys, so that DuckDB reads the
@@ -47,11 +47,14 @@ def stale_rows(db: Db, hashes: str, bodies: str) -> Iterator[list[tuple[Any, ...
         hashes: query for key, source_hash and staged_hash of all raw rows that count.
         bodies: query for the rows of `temp.stale` whose key is between $first and $last. It has `is_staged` too, for
             callers that replace a staged row: most rows are new, and need not be looked for.
+        count: how many there are, where that is known; None: it is not.
     """
+    if count == 0:
+        return
+    stale = f"from ({hashes}) where staged_hash is distinct from source_hash"
     db.execute(
         f"""create or replace temp table stale as
-            select key, source_hash, staged_hash is not null as is_staged
-            from ({hashes}) where staged_hash is distinct from source_hash"""
+            select key, source_hash, staged_hash is not null as is_staged {stale}"""
     )
     ranges = db.rows(
         f"""select min(key), max(key) from (select key, row_number() over (order by key) - 1 as place from temp.stale)

@@ -22,8 +22,17 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import LINKED, get_state
 from vs_st_pipeline.routes.contacts.everybody import are_wanted, everybody
-from vs_st_pipeline.routes.contacts.identity import Linked, chosen_customer, customers_to_read, link_all, links_key
+from vs_st_pipeline.routes.contacts.identity import (
+    Linked,
+    chosen_customer,
+    customers_to_read,
+    link_all,
+    link_to,
+    links_key,
+)
 from vs_st_pipeline.routes.contacts.plan_inputs import VERSIONS
+
+FEW = 100  # customers whose contacts are looked for by themselves; of more it takes less to link all
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +95,31 @@ def wants_receipts(db: Db, field_map: FieldMap) -> bool:
     return any(row.source in _RECEIPT_OF for row, _ in resolve_fields(field_map, read_custom_fields(db)).available)
 
 
-def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], field_map: FieldMap) -> list[str]:
+def receipts_in_demand(
+    run: Run, db: Db, read: Collection[int], field_map: FieldMap, linked: Linked | None = None
+) -> tuple[list[str], Linked | None]:
     """Return the numbers of staged orders of linked customers whose receipts the map wants, where they have one.
 
     Receipts that were read once are left out, and so nobody's orders are decoded for them, unless the run is full.
 
     Args:
         read: customers whose details are worth asking for.
+        linked: all links, where they are known. Those of a few customers are found by themselves.
+
+    Returns:
+        The numbers, and all links if they are known now.
     """
     sources = {row.source for row, _ in resolve_fields(field_map, read_custom_fields(db)).available}
     wanted = [pick for source, pick in _RECEIPT_OF.items() if source in sources]
     ids = set(read)
-    lacking = ids if run.full else customers_without_receipt(db, ids)
+    lacking = ids if run.full else customers_without_receipt(db, ids, latest_date(run))
+    if not lacking:
+        return [], linked
+    few = linked is None and len(lacking) <= FEW
+    linked = linked or (None if few else link_all(db))
     links = [
         found
-        for found in linked.links.values()
+        for found in (linked or link_to(db, lacking)).links.values()
         if not lacking.isdisjoint(found.candidates) and ids.issuperset(found.candidates)
     ]
     orders = staged_orders(db, {one for found in links for one in found.candidates}, latest_date(run))
@@ -114,4 +133,4 @@ def receipts_in_demand(run: Run, db: Db, linked: Linked, read: Collection[int], 
             last = pick(of_customer)
             if last and last.status == COUNTED_STATUS:
                 numbers.add(last.number)
-    return sorted(numbers)
+    return sorted(numbers), linked

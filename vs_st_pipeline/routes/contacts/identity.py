@@ -57,18 +57,27 @@ def link_some(db: Db, contact_ids: Sequence[str]) -> Linked:
 
 def link_opted_in(db: Db, customer_ids: Collection[int]) -> Linked:
     """Link the contacts that may stand for one of these customers and are stored as opted in."""
+    return _link_to(db, customer_ids, "status = ?", [OPT_IN])
+
+
+def link_to(db: Db, customer_ids: Collection[int]) -> Linked:
+    """Link the contacts that may stand for one of these customers."""
+    return _link_to(db, customer_ids, "true", [])
+
+
+def _link_to(db: Db, customer_ids: Collection[int], which: str, values: Sequence[object]) -> Linked:
     asked = {"id": sorted(customer_ids)}
     with db.batch(asked, {"id": "int"}) as batch:
         # An id that a contact carries may be written as a float (`carried_id`); linking looks at it closely.
         rows = db.rows(
             f"""select contact_id from raw.simpletexting_contacts
-                where not gone and status = ?
+                where not gone and {which}
                   and (phone in (select phone from raw.vinoshipper_customers
                                  where phone is not null and customer_id in (select id from {batch}))
                        or try_cast(customer_id as double) in (select cast(id as double) from {batch})
                        or contact_id in (select id from synced.ledger where field = ?
                                          and try_cast(sent as double) in (select cast(id as double) from {batch})))""",
-            [OPT_IN, CUSTOMER_ID_LABEL],
+            [*values, CUSTOMER_ID_LABEL],
         )
     found = link_some(db, [row[0] for row in rows])
     meant = set(customer_ids)

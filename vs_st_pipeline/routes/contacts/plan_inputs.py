@@ -96,6 +96,7 @@ def plan_inputs(run: Run, db: Db, field_map: FieldMap) -> PlanInputs:
         stored=_OF_THE_DAY,
         unsettled=_UNSETTLED,
         values={**_clock(run), "id_field": CUSTOMER_ID_LABEL},
+        of_the_moment=frozenset({"now"}),
     )
 
 
@@ -113,8 +114,8 @@ def contact_inputs(run: Run) -> InputsQuery:
     """Return what each contact's plan is made from."""
     return InputsQuery(
         query=_CONTACT,
-        prepare=(_CUSTOMERS, _PHONES),
-        tables=("plan_customers", "plan_phones"),
+        prepare=(_CUSTOMERS, _PHONES, _EMAILS),
+        tables=("plan_customers", "plan_phones", "plan_emails"),
         values={
             **_clock(run),
             "run": run.run_id,
@@ -153,6 +154,11 @@ _PHONES: Final = """
 create or replace temp table plan_phones as
 select phone, count(*) as count, sum(hash) as hash from temp.plan_customers where phone is not null group by phone"""
 
+_EMAILS: Final = """
+create or replace temp table plan_emails as
+select email, count(*) as count, sum(hash(contact_id)) as hash from raw.simpletexting_contacts
+where email is not null and not gone group by email"""
+
 _CONTACT: Final = """
 select $system as system, $object as object, c.contact_id as id, c.read_run = $run as read_now, k.inputs as before,
        hash($basis, c.body_hash, c.phone, c.customer_id, c.status, d.id is not null,
@@ -162,8 +168,7 @@ from raw.simpletexting_contacts as c
 left join temp.plan_phones as p on p.phone = c.phone
 left join temp.plan_customers as n on n.customer_id = try_cast(k.named as bigint)
 left join temp.plan_customers as w on w.customer_id = try_cast(k.written as bigint)
-left join (select email, count(*) as count, sum(hash(contact_id)) as hash from raw.simpletexting_contacts
-           where email is not null and not gone group by email) as e on e.email = k.share
+left join temp.plan_emails as e on e.email = k.share
 left join synced.doubted as d on d.id = c.contact_id
 left join (select id from raw.unreadable where kind = 'contact') as u on u.id = c.contact_id
 where not c.gone"""

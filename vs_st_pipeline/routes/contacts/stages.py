@@ -18,7 +18,6 @@ from vs_st_pipeline.platform.warehouse.outcomes import PushCounts
 from vs_st_pipeline.routes.contacts import planning
 from vs_st_pipeline.routes.contacts.demand import receipts_in_demand
 from vs_st_pipeline.routes.contacts.everybody import are_wanted
-from vs_st_pipeline.routes.contacts.identity import link_all
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 
 
@@ -61,8 +60,8 @@ def receipts_to_read(session: ContactsSession, field_map: FieldMap) -> list[str]
     """Return the numbers of the orders whose receipts the map wants, according to what is staged."""
     wanted = session.demand or session.in_demand()
     with session.run.open() as db:
-        session.links = session.links or link_all(db)
-        return receipts_in_demand(session.run, db, session.links, wanted.customer_ids, field_map)
+        numbers, session.links = receipts_in_demand(session.run, db, wanted.customer_ids, field_map, session.links)
+    return numbers
 
 
 def read_receipts(session: ContactsSession, numbers: Sequence[str]) -> bool:

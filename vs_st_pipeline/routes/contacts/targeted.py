@@ -194,7 +194,7 @@ class _Targeted:
                 return
             linked = self._reads.linked(contacts)
             wanted = customers_to_read(linked.contacts, linked.links)
-            numbers = receipts_in_demand(run, db, linked, wanted, self._map)
+            numbers = receipts_in_demand(run, db, wanted, self._map, linked)[0]
         # Where hints may ask for no more, the rest is written all the same: that field is left for a whole sync.
         numbers = numbers[: self._reads.room]
         if numbers and self._desk.may_ask(VINOSHIPPER, len(numbers)):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import duckdb
 import pytest
 
+from vs_st_pipeline.platform.warehouse import connection
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 
 TEXTS = ["a", None, "", "é", "日本", "a\x00b", None]
@@ -19,6 +21,7 @@ def db() -> Db:
     return Db(duckdb.connect())
 
 
+@pytest.mark.parametrize("times", [1, 30])  # a few are said as SQL, many are given as a table
 @pytest.mark.parametrize("pandas_is_there", [False, True])
 @pytest.mark.parametrize(
     ("values", "kind"),
@@ -32,11 +35,14 @@ def db() -> Db:
         ([True, None, False] * 7, "bool"),
         ([True] * 9, "bool"),
         ([], "int"),
+        (["it's", "'; drop table t; --", "a\nb", "\\", "$1 ?", "%s {x}"], "text"),
+        ([datetime(2026, 1, 2, 3, 4, 5, 678), None, datetime(1969, 12, 31)], "time"),
     ],
 )
 def test_a_batch_gives_its_values_as_they_are(
-    db: Db, monkeypatch: pytest.MonkeyPatch, values: list[object], kind: str, pandas_is_there: bool
+    db: Db, monkeypatch: pytest.MonkeyPatch, values: list[object], kind: str, pandas_is_there: bool, times: int
 ) -> None:
+    values = values * times
     if pandas_is_there:
         import pandas
 
@@ -51,6 +57,79 @@ def test_a_text_that_cannot_be_stored_is_an_error(db: Db, monkeypatch: pytest.Mo
     monkeypatch.delitem(sys.modules, "pandas", raising=False)
     with pytest.raises(UnicodeEncodeError), db.batch({"value": ["\ud800"]}):
         pass
+
+
+def test_columns_are_named_as_they_are_and_typed_also_where_there_is_no_row(db: Db) -> None:
+    for rows in (0, 1, 40):
+        columns = {"order": ["x"] * rows, "at": [datetime(2026, 1, 2)] * rows, "n": [None] * rows, "is": [None] * rows}
+        with db.batch(columns, {"at": "time", "n": "int", "is": "bool"}) as batch:
+            names, _ = db.columns(f"select * from {batch}")
+            types = db.rows(f"select column_type from (describe select * from {batch})")
+        assert names == ["order", "at", "n", "is"]
+        assert types == [("VARCHAR",), ("TIMESTAMP",), ("BIGINT",), ("BOOLEAN",)]
+
+
+def test_columns_of_different_lengths_and_numbers_beyond_64_bits_are_errors(db: Db) -> None:
+    with pytest.raises(Exception, match="length"), db.batch({"a": ["x"], "b": ["x", "y"]}):
+        pass
+    with pytest.raises(OverflowError), db.batch({"n": [2**63]}, {"n": "int"}):
+        pass
+
+
+def test_a_statement_that_is_run_again_is_not_parsed_again_and_says_what_is_true_by_then(db: Db) -> None:
+    db.script("create table t (a integer); insert into t values (1)")
+    for _ in range(4):
+        assert db.rows("select a from t where a >= ?", [1]) == [(1,)]
+        assert db.rows("select a from t where a >= $least", {"least": 1}) == [(1,)]
+    db.script("drop table t; create table t (a varchar); insert into t values ('2')")
+    assert db.rows("select a from t") == db.rows("select a from t") == db.rows("select a from t") == [("2",)]
+    assert connection._PARSED.keys() >= {"select a from t", "select a from t where a >= ?"}
+    with db.batch({"phone": ["7075550188"]}) as batch:
+        for _ in range(3):
+            db.rows(f"select * from {batch}")
+    assert not any("7075550188" in text for text in connection._PARSED), "what names a person is kept nowhere"
+
+
+def test_what_was_written_is_counted_by_table(db: Db) -> None:
+    db.script("create schema raw; create table raw.t (a integer)")
+    db.writes.clear()
+    for sql in ("insert into raw.t values (1)", "\n  update raw.t set a = 2", "delete from raw.t where a = 2"):
+        db.execute(sql)
+    db.execute("create or replace temp table x as select * from raw.t")
+    db.execute("drop table if exists temp.x")
+    db.execute("alter table raw.t add column b integer")
+    assert db.rows("select * from raw.t") == []
+    assert db.writes == {"raw.t": 3, "temp": 1, "temp.x": 1, "": 1}
+
+
+def test_what_was_read_of_a_table_stands_until_something_may_have_been_written_to_it(db: Db) -> None:
+    db.script("create schema raw; create table raw.t (a integer); create table raw.u (a integer)")
+    reads: list[int] = []
+
+    def count() -> int:
+        def read() -> int:
+            reads.append(1)
+            return int(db.value("select count(*) from raw.t"))
+
+        return db.cached_of("raw.t", read)
+
+    assert (count(), count(), len(reads)) == (0, 0, 1)
+    db.execute("insert into raw.u values (1)")
+    assert (count(), len(reads)) == (0, 1)
+    db.execute("insert into raw.t values (1)")
+    assert (count(), count(), len(reads)) == (1, 1, 2)
+
+    def fail() -> None:
+        with db.transaction():
+            db.execute("delete from raw.t")
+            assert count() == 0
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert count() == 1
+    db.script("insert into raw.u values (1); delete from raw.t")
+    assert count() == 0
 
 
 COUNT = 10_000
@@ -86,8 +165,9 @@ def test_a_process_that_uses_a_file_does_not_import_pandas() -> None:
 import sys, duckdb
 from vs_st_pipeline.platform.warehouse.connection import Db
 db = Db(duckdb.connect())
-with db.batch({"a": ["x", None], "b": [1, 2], "c": [True, None]}, {"b": "int", "c": "bool"}) as batch:
-    assert len(db.rows(f"select * from {batch}")) == 2
+values = {"a": ["x", None] * 50, "b": [1, 2] * 50, "c": [True, None] * 50}
+with db.batch(values, {"b": "int", "c": "bool"}) as batch:
+    assert len(db.rows(f"select * from {batch}")) == 100
 print(sorted({"pandas"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
