@@ -243,7 +243,7 @@ COMMANDS: Final = (
     ),
     OwnCommand(
         "baseline",
-        "Begin anew: nothing that occurred before now is announced or acted on.",
+        "Begin anew: nothing of before now is announced or acted on.",
         _baseline,
         acts=True,
         asks=_ask_for_baseline,
