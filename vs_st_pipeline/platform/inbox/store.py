@@ -35,10 +35,9 @@ from vs_st_pipeline.platform.settings import environment
 
 FILE: Final = "inbox.sqlite"
 LEASE_SECONDS: Final = 60.0
-AT_ONCE: Final = 2_000
+AT_ONCE: Final = 1_000
 """Hints, or records with hints, that are changed in one transaction: whoever stores a call waits until it has ended."""
 BUSY_SECONDS: Final = 5.0
-_AT_ONCE: Final = 1000
 _PAGES_IN_LOG: Final = 8000  # 32 MB: a call waits while the log is copied into the file, so that is done seldom
 UNUSABLE: Final = (sqlite3.Error, OSError)
 """What the inbox raises where its file cannot be read or written."""
@@ -178,7 +177,7 @@ class Inbox:
         failpoint("inbox")
 
     def _write_each(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement for each row, some thousands in a transaction: receivers wait for each to end."""
+        """Run a statement for each row, a thousand in a transaction: receivers wait for each to end."""
         left = iter(rows)
         while part := list(islice(left, AT_ONCE)):
             with self._write() as db:
@@ -287,7 +286,7 @@ class Inbox:
         may = f"and (system not in ({', '.join('?' * len(never))}) or kind in ({ours}))" if never else ""
         while changed := self._some(
             f"""update hints set state = 'expired', settled_at = ?, owner = null, lease_until = null where hint in
-                    (select hint from hints where state = 'waiting' and stored_at < ? {may} limit {_AT_ONCE})""",
+                    (select hint from hints where state = 'waiting' and stored_at < ? {may} limit {AT_ONCE})""",
             [self.clock(), before, *never],
         ):
             expired += changed
@@ -295,7 +294,7 @@ class Inbox:
             f"""delete from entries where entry in (
                     select entry from entries where stored_at < ? and not exists (
                         select 1 from hints where hints.entry = entries.entry
-                          and (state in ('waiting', 'working') or settled_at >= ?)) limit {_AT_ONCE})""",
+                          and (state in ('waiting', 'working') or settled_at >= ?)) limit {AT_ONCE})""",
             [before, before],
         ):
             pass
@@ -309,7 +308,7 @@ class Inbox:
         """Change some rows, and let others write before the next ones: calls wait for no more than a moment."""
         with self._write() as db:
             count = db.execute(sql, values).rowcount
-        if count == _AT_ONCE:
+        if count == AT_ONCE:
             time.sleep(0.02)
         return count
 
@@ -521,7 +520,7 @@ class Inbox:
         )
 
     def _change_owned(self, sets: str, values: Sequence[Any], owner: str) -> None:
-        """Change all that an owner has claimed, some thousands in a transaction."""
+        """Change all that an owner has claimed, a thousand in a transaction."""
         changed = AT_ONCE
         while changed == AT_ONCE:
             with self._write() as db:

@@ -51,7 +51,7 @@ def _hand_over(run: Run, hints: Sequence[Hint]) -> None:
 
 
 QUEUE: Final = Queue(_hand_over)
-"""Where hints go that a whole sync takes: into `raw`, in one transaction, before the inbox is told."""
+"""Where hints go that a whole sync takes: into `raw`, before the inbox is told."""
 
 
 # --- before and after ---------------------------------------------------------------------------------------------

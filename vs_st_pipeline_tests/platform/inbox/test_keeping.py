@@ -102,7 +102,7 @@ def test_r31_what_we_have_put_ourselves_expires_and_is_no_call_that_waits(inbox:
 def test_however_much_expires_calls_wait_for_no_more_than_a_part(
     inbox: Inbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_AT_ONCE", 2)
+    monkeypatch.setattr(store, "AT_ONCE", 2)
     for number in range(5):
         put(inbox, Call(ORDER, str(number)))
     clock.now += 8 * DAY
