@@ -17,7 +17,7 @@ from vs_st_pipeline import routes
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.operations.onboarding.key_files import FOLDER
-from vs_st_pipeline.pipeline.once.evidence import evidence_files
+from vs_st_pipeline.pipeline.evidence_file import evidence_files
 from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.http.rate_limit import limiter_path
 from vs_st_pipeline.platform.inbox.store import Inbox

@@ -24,7 +24,7 @@ import yaml
 
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.operations.warehouse import warehouse_at
-from vs_st_pipeline.pipeline.once.evidence import evidence_path
+from vs_st_pipeline.pipeline.evidence_file import evidence_path
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox
 from vs_st_pipeline.sandbox.core.consumer_findings import overridden

@@ -29,7 +29,7 @@ import yaml
 
 from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.hints import NOTHING
-from vs_st_pipeline.pipeline.once.schedule import read_next_due
+from vs_st_pipeline.pipeline.schedule import read_next_due
 from vs_st_pipeline.platform.hooks import make_token
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.sandbox import Sandbox

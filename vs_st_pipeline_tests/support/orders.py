@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vs_st_pipeline.pipeline.once.evidence import evidence_path
+from vs_st_pipeline.pipeline.evidence_file import evidence_path
 from vs_st_pipeline.platform.http import rate_limit
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline.platform.inbox.store import Inbox

@@ -15,6 +15,7 @@ from vs_st_pipeline.pipeline.once.account_claims import AccountClaims
 from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver
 from vs_st_pipeline.pipeline.once.items import Answer, Gate, Go, Item, Kind, Look, OnUnknown, Row, Unsaid, stable_key
 from vs_st_pipeline.pipeline.once.session import opened
+from vs_st_pipeline.pipeline.readers import reader_of
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline_tests.toys import parcels
 from vs_st_pipeline_tests.toys.client import ROUTES, SYSTEM, Client
@@ -49,7 +50,7 @@ def sync(run: Run) -> Delivered:
     told, client = Delivered(), Client(merchant, run.route)
     if run.route in merchant.paused:
         return told
-    reader = readers.reader_of(ROUTES, merchant.on)
+    reader = reader_of(ROUTES, merchant.on)
     try:
         with opened(run, [LETTER], account(run)) as outbox, whole_hints.taken(run, hints.QUEUE):
             with run.open() as db:

@@ -5,9 +5,10 @@ session     hold the route's lock; bring file, evidence and suppression in step
 outbox      stored before it is sent; the ledger moves with the answer
 delivery    send what is due, in order; settle what is unknown by its kind's rule
 claims      a key is claimed once for good: in the evidence file, or (`account_claims`) with a shared account
-evidence    the file that outlives the database
 recovery    after a crash or a loss: what the claims say is put into the outbox
 hints       records to be read first; readers: one route reads for all
-verdicts    the brake, and what a person lets pass
-erasure     forget a person; repair: retry, drop, resolve; schedule: when the route is due next
+erasure     forget a person; repair: retry, drop, resolve
+
+What routes with an outbox of their own use as well stands beside this room: the evidence file, when a route is due, the
+brake and what a person lets pass (`evidence_file`, `schedule`, `verdicts`).
 """

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line, Position
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line, Position
 from vs_st_pipeline.pipeline.once.items import Person
 from vs_st_pipeline.platform.warehouse.connection import Db
 

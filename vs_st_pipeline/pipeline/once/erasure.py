@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress as ignoring
 from typing import Any
 
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line
 from vs_st_pipeline.pipeline.forgotten_copy import keep_two_copies
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
 from vs_st_pipeline.pipeline.once.items import FORGOTTEN, Person
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run

@@ -8,7 +8,7 @@ look into the reader's file for what it has answered, and wait until then. Who c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeVar
 
@@ -19,11 +19,6 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 T = TypeVar("T")
-
-
-def reader_of(readers: Sequence[str], on: Collection[str]) -> str | None:
-    """Return the route that reads a system for all: the first of `readers` that is on."""
-    return next((route for route in readers if route in on), None)
 
 
 def ask_others(run: Run, system: str, others: Collection[str]) -> list[str]:

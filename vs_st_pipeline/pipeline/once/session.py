@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.pipeline.once import erasure
 from vs_st_pipeline.pipeline.once.claims import Claims, EvidenceClaims
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
-from vs_st_pipeline.pipeline.once.items import Kind
+from vs_st_pipeline.pipeline.once.items import Kind, OnUnknown, Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.recovery import recover
 from vs_st_pipeline.pipeline.once.rows import Settled
-from vs_st_pipeline.pipeline.once.schedule import next_try, write_next_due
+from vs_st_pipeline.pipeline.schedule import SOON, write_next_due
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
 
 
 @contextmanager
@@ -52,5 +53,20 @@ def opened(
         finally:
             if not run.dry_run:
                 with run.open() as db:
-                    found = [at for at in (next_due(), next_try(outbox, db)) if at is not None]
+                    found = [at for at in (next_due(), _next_try(outbox, db)) if at is not None]
                 write_next_due(run, min(found, default=None))
+
+
+def _next_try(outbox: Outbox, db: Db) -> datetime | None:
+    """Return when the outbox has something to do next, None where nothing waits for time alone."""
+    now = outbox.run.now()
+    times = [_next(outbox, row, now) for row in outbox.open_rows(db)]
+    return min((at for at in times if at is not None), default=None)
+
+
+def _next(outbox: Outbox, row: Row, now: datetime) -> datetime | None:
+    if row.state is State.HELD or (row.state is State.REJECTED and row.next_at is None):
+        return None
+    if row.state is State.UNKNOWN and outbox.kinds[row.kind].on_unknown is OnUnknown.NEVER:
+        return None
+    return max(row.next_at or now, now + SOON)

@@ -31,10 +31,10 @@ from vs_st_pipeline.pipeline.once.hinted import Answered, HintedReads, read_all,
 from vs_st_pipeline.pipeline.once.items import Item, Kind, Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.rows import count_open, read_history, read_rows
-from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.pipeline.once.schema import ONCE
 from vs_st_pipeline.pipeline.once.session import opened
 from vs_st_pipeline.pipeline.route import Again, Asset, DryRun, Forget, Person, Question, Retry, Route
+from vs_st_pipeline.pipeline.schedule import read_next_due
 from vs_st_pipeline.pipeline.session import Session, StageDone
 from vs_st_pipeline.pipeline.status_file import record_run
 from vs_st_pipeline.platform.connector import Connector

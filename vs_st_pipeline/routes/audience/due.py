@@ -11,7 +11,7 @@ from typing import Final
 
 from vs_st_pipeline.domain.errors import GiveUp
 from vs_st_pipeline.domain.records import LARGEST_GAP
-from vs_st_pipeline.pipeline.once.schedule import SOON
+from vs_st_pipeline.pipeline.schedule import SOON
 from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db

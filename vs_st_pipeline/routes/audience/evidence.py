@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience.parts import Part

@@ -23,7 +23,7 @@ from vs_st_pipeline.connectors.shop.names import SHOP
 from vs_st_pipeline.domain.emails import is_usable, spellings
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.erasure import OwnTraces
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.pipeline.route import Forget, Person
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.run import Run

@@ -22,7 +22,7 @@ from vs_st_pipeline.connectors.vinoshipper.limitations import newest_unseen, rea
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
 from vs_st_pipeline.connectors.vinoshipper.shop_reading import MAPPED, Mapped
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Interrupted, PipelineError, Refused, TryLater
-from vs_st_pipeline.pipeline.once.readers import reader_of
+from vs_st_pipeline.pipeline.readers import reader_of
 from vs_st_pipeline.platform.run import RequestLogEntry, Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import DEFAULT_ROUTE

@@ -15,7 +15,7 @@ from typing import Final
 from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
 from vs_st_pipeline.domain.hints import CUSTOMER, ORDER, WHOLE, Hint
 from vs_st_pipeline.pipeline.hinted import Queue
-from vs_st_pipeline.pipeline.once.readers import reader_of
+from vs_st_pipeline.pipeline.readers import reader_of
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.audience import from_shop
 from vs_st_pipeline.routes.audience.from_vinoshipper import READERS, reads_itself

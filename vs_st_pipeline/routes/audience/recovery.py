@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.platform.warehouse.state import get_state, set_state
 from vs_st_pipeline.routes.audience import evidence
 from vs_st_pipeline.routes.audience.session import AudienceSession

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vs_st_pipeline.pipeline import erasure, raw_retention
-from vs_st_pipeline.pipeline.once.schedule import write_next_due
+from vs_st_pipeline.pipeline.schedule import write_next_due
 from vs_st_pipeline.routes.audience import (
     alerts,
     brake,

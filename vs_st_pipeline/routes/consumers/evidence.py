@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from vs_st_pipeline.domain.crm import Sought
 from vs_st_pipeline.domain.emails import email_key, person_key
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line, Position
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line, Position
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, Suppressed, hash_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import resources
 
 from vs_st_pipeline.connectors import sopost
-from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.pipeline.schedule import read_next_due
 from vs_st_pipeline.routes.consumers import (
     assets,
     check,

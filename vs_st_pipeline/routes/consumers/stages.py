@@ -22,7 +22,7 @@ from vs_st_pipeline.domain.errors import GiveUp, PipelineError
 from vs_st_pipeline.domain.hints import Hint
 from vs_st_pipeline.pipeline import erasure, raw_retention
 from vs_st_pipeline.pipeline.hinted import Queue
-from vs_st_pipeline.pipeline.once.schedule import SOON, write_next_due
+from vs_st_pipeline.pipeline.schedule import SOON, write_next_due
 from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices.words import ActionState, ReplyOutcome

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
-from vs_st_pipeline.pipeline.once.schedule import SOON
+from vs_st_pipeline.pipeline.schedule import SOON
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import answers_due
 from vs_st_pipeline.routes.notices.session import NoticesSession

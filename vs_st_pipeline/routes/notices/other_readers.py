@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from vs_st_pipeline.connectors.waymore.settings import WaymoreSettings
-from vs_st_pipeline.pipeline.once.readers import reader_of
+from vs_st_pipeline.pipeline.readers import reader_of
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db

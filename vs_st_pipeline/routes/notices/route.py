@@ -6,8 +6,8 @@ from importlib import resources
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupSettings
-from vs_st_pipeline.pipeline.once.schedule import read_next_due
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.pipeline.schedule import read_next_due
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes.notices import (
     alerts,

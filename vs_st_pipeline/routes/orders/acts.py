@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from vs_st_pipeline.connectors.commerce7 import reading
 from vs_st_pipeline.domain.errors import BadArguments, PipelineError
-from vs_st_pipeline.pipeline.once.schedule import write_next_due
 from vs_st_pipeline.pipeline.own_commands import Told
+from vs_st_pipeline.pipeline.schedule import write_next_due
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import finding, judging, ledger, show, stages, staging

@@ -10,7 +10,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.commerce7 import gaps
 from vs_st_pipeline.domain.errors import GiveUp
-from vs_st_pipeline.pipeline.once.schedule import SOON
+from vs_st_pipeline.pipeline.schedule import SOON
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import hinting, ledger, notes, outbox
 from vs_st_pipeline.routes.orders.session import OrdersSession

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Final
 
 from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import ledger, outbox

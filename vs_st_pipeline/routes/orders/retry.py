@@ -8,8 +8,8 @@ from __future__ import annotations
 from vs_st_pipeline.domain.errors import BadArguments, BadSettings
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import OK, PARTIAL, Report
-from vs_st_pipeline.pipeline.once.schedule import write_next_due
 from vs_st_pipeline.pipeline.route import Again
+from vs_st_pipeline.pipeline.schedule import write_next_due
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.routes.orders import acting, due, finding, ledger, sending, show, stages
 from vs_st_pipeline.routes.orders.ledger import OrderRow

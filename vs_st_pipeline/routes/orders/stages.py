@@ -19,7 +19,7 @@ from vs_st_pipeline.connectors.commerce7 import gaps, reading
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import erasure, raw_retention
-from vs_st_pipeline.pipeline.once.schedule import write_next_due
+from vs_st_pipeline.pipeline.schedule import write_next_due
 from vs_st_pipeline.platform.http.rate_limit import Urgency
 from vs_st_pipeline.routes.orders import (
     after_sent,

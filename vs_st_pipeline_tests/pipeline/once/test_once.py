@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver, settle
 from vs_st_pipeline.pipeline.once.items import Item, OnUnknown, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.rows import count_open, read_history
-from vs_st_pipeline.pipeline.once.schedule import is_due, read_next_due, write_next_due
 from vs_st_pipeline.pipeline.once.session import opened
+from vs_st_pipeline.pipeline.schedule import is_due
 from vs_st_pipeline_tests.toys import parcels
 from vs_st_pipeline_tests.toys.client import Client
 from vs_st_pipeline_tests.toys.world import NOON, World
@@ -673,41 +672,6 @@ def test_r27_a_dry_run_counts_no_read_of_what_is_unknown(world: World) -> None:
     with opened(world.run(dry_run=True), parcels.kinds(world.run().merchant)) as outbox:  # type: ignore[arg-type]
         settle(outbox, parcels.Sender(Client(world.run().merchant, "parcels"), {}), Delivered())  # type: ignore[arg-type]
     assert world.snapshot() == before
-
-
-def test_r16_a_time_further_off_than_any_gap_is_looked_at_after_that_gap(world: World) -> None:
-    run = world.run()
-    world.warehouse.folder("one").mkdir(parents=True, exist_ok=True)
-    write_next_due(run, run.now() + timedelta(days=7))
-    assert not is_due(world.data, "one", "parcels", world.now + timedelta(hours=23))
-    assert is_due(world.data, "one", "parcels", world.now + timedelta(hours=25))
-
-
-@pytest.mark.parametrize(
-    ("stands", "wished", "due"),
-    [
-        (1, 5, 1),  # what a whole sync asked for stays
-        (5, 1, 1),  # a hint may bring it forward
-        (-1, 5, -1),  # it is due already
-        (None, 5, None),  # nobody knows: due
-        (1, None, 1),
-        ("never", 5, 5),
-    ],
-)
-def test_r16_a_targeted_sync_never_puts_off_when_the_route_is_due(
-    world: World, stands: int | str | None, wished: int | None, due: int | None
-) -> None:
-    run = world.run()
-    world.warehouse.folder("one").mkdir(parents=True, exist_ok=True)
-
-    def after(minutes: int) -> datetime:
-        return run.now() + timedelta(minutes=minutes)
-
-    if stands is not None:
-        write_next_due(run, None if isinstance(stands, str) else after(stands))
-    write_next_due(replace(run, trigger="hint"), None if wished is None else after(wished))
-    found = read_next_due(world.data, "one", "parcels")
-    assert found == (None if due is None else after(due).replace(tzinfo=UTC))
 
 
 def test_forget_also_erases_what_a_say_once_route_has_read_or_is_to_read(world: World) -> None:

@@ -160,11 +160,6 @@ def test_r46_a_lost_account_file_is_filled_from_the_routes_database_before_anyth
     assert world.shop.texts("letters") == ["letter p1"]
 
 
-def test_nobody_reads_where_no_route_is_on() -> None:
-    assert readers.reader_of(("a", "b"), ["b"]) == "b"
-    assert readers.reader_of(("a", "b"), []) is None
-
-
 def test_r46_nobody_gives_up_what_another_merchant_has_claimed(tmp_path: Path) -> None:
     one, other = (AccountClaims(tmp_path / "house", merchant, "letters") for merchant in ("one", "other"))
     one.claim(claim("k"))

@@ -11,7 +11,7 @@ import pytest
 
 from vs_st_pipeline.connectors.waymore.answers import Answer
 from vs_st_pipeline.domain.errors import TryLater
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.routes.audience import calls
 from vs_st_pipeline.routes.audience import retry as retrying
 from vs_st_pipeline_tests.routes.audience.office import LOST, NO, OFF, YES, Office, open_office

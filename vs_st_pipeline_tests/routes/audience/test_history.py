@@ -12,7 +12,7 @@ import pytest
 
 from vs_st_pipeline.connectors.waymore.answers import SAYS_NOTHING, Answer, Outcome
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, TryLater
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.routes.audience import history, registration, window
 from vs_st_pipeline_tests.routes.audience.office import LOST, NO, OFF, TOO_LARGE, YES, Office, ids_of, open_office
 

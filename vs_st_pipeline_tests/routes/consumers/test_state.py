@@ -15,7 +15,7 @@ import pytest
 from vs_st_pipeline.connectors.sopost import events
 from vs_st_pipeline.domain.report import Trouble
 from vs_st_pipeline.operations.rebuild import rebuild
-from vs_st_pipeline.pipeline.once.schedule import read_next_due
+from vs_st_pipeline.pipeline.schedule import read_next_due
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers import explain
 from vs_st_pipeline.routes.consumers.route import ROUTE

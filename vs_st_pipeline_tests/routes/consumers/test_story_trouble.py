@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.pipeline.once.evidence import evidence_path
+from vs_st_pipeline.pipeline.evidence_file import evidence_path
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline_tests.support.consumers import (
     CRMS,

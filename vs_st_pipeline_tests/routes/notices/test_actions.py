@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.errors import BadKey, NotSent, TryLater
-from vs_st_pipeline.pipeline.once import evidence
+from vs_st_pipeline.pipeline import evidence_file
 from vs_st_pipeline.platform.http.client import Heard
 from vs_st_pipeline.platform.warehouse import connection
 from vs_st_pipeline.routes.notices import actions, replies
@@ -308,7 +308,7 @@ class Kill:
         self.turn, self.name = turn, name
         self.reached: Counter[str] = Counter()
         patch.setattr(connection, "failpoint", self)
-        patch.setattr(evidence, "failpoint", self)
+        patch.setattr(evidence_file, "failpoint", self)
         world.eshopbox.reached = self
 
     def __call__(self, name: str) -> None:
@@ -430,7 +430,7 @@ def test_evidence_that_cannot_be_written_lets_nothing_leave(world: World, monkey
 
     world.reply()
     with monkeypatch.context() as patch:
-        patch.setattr(evidence.EvidenceFile, "append", full)
+        patch.setattr(evidence_file.EvidenceFile, "append", full)
         with pytest.raises(OSError, match="no space"):
             world.sync()
     assert world.eshopbox.calls == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.routes.notices import alerts, planned, planning, terms
 from vs_st_pipeline.routes.notices.messages import Button, Message
 from vs_st_pipeline.routes.notices.settings import NotificationSettings

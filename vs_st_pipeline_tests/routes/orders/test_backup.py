@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.orders import Scene, until
 

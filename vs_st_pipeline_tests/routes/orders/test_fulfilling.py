@@ -13,7 +13,7 @@ import pytest
 
 from vs_st_pipeline.connectors.commerce7 import writing
 from vs_st_pipeline.domain.errors import BadKey
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline_tests.routes.orders.dispatch import PowerCut, power, shop_order
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 

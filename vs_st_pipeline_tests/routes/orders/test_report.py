@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vs_st_pipeline.domain.errors import BadKey, TryLater
-from vs_st_pipeline.pipeline.once.schedule import read_next_due
+from vs_st_pipeline.pipeline.schedule import read_next_due
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import due, notes
 from vs_st_pipeline.routes.orders import told as telling

@@ -25,7 +25,7 @@ from vs_st_pipeline.domain.order_desk import (
     ShipperProduct,
     UnknownOutcome,
 )
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.routes.orders import ledger, reads, sending
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, shop_order

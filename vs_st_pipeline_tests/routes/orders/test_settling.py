@@ -11,7 +11,7 @@ import pytest
 
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.domain.order_desk import Compliance, Problem
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.routes.orders import acting, evidence, ledger
 from vs_st_pipeline.routes.orders.states import State
 from vs_st_pipeline_tests.routes.orders.dispatch import VIOLATION, Dispatch, PowerCut, power

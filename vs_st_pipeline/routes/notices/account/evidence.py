@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile, Line
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line
 
 SALT, CLAIM, CONSENT = "salt", "claim", "consent"
 BILLED, CLOSED = "billed", "billing_closed"  # a line of a final month (7.7); the month is final

@@ -23,7 +23,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadSettings, TryLater
-from vs_st_pipeline.pipeline.once.evidence import EvidenceFile
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.locks import Timeout, file_lock
 from vs_st_pipeline.platform.newer import newer

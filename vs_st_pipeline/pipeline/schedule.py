@@ -10,11 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from vs_st_pipeline.domain.records import LARGEST_GAP
-from vs_st_pipeline.pipeline.once.items import OnUnknown, Row, State
-from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.connection import Db
 
 SOON = timedelta(minutes=1)  # for what is looked at in every sync
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -57,18 +54,3 @@ def read_next_due(data_dir: Path, merchant_id: str, route: str) -> datetime | No
         return NEVER if text == "never" else datetime.fromisoformat(text).astimezone(UTC)
     except (OSError, ValueError, TypeError):
         return None
-
-
-def next_try(outbox: Outbox, db: Db) -> datetime | None:
-    """Return when the outbox has something to do next, None where nothing waits for time alone."""
-    now = outbox.run.now()
-    times = [_next(outbox, row, now) for row in outbox.open_rows(db)]
-    return min((at for at in times if at is not None), default=None)
-
-
-def _next(outbox: Outbox, row: Row, now: datetime) -> datetime | None:
-    if row.state is State.HELD or (row.state is State.REJECTED and row.next_at is None):
-        return None
-    if row.state is State.UNKNOWN and outbox.kinds[row.kind].on_unknown is OnUnknown.NEVER:
-        return None
-    return max(row.next_at or now, now + SOON)
