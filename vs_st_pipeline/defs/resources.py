@@ -141,6 +141,7 @@ def next_due(file: MerchantsFile, routes: Sequence[Route]) -> tuple[datetime, st
             route,
             environment.data_dir(os.environ),
             [merchant.id for merchant in file.enabled if route.is_on(merchant)],
+            now,
             bounds=environment.sync_bounds(os.environ),
             requests_per_second=settings.fleet_rates(os.environ).get(route.paced_by),
         )

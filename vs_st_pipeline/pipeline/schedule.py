@@ -40,9 +40,11 @@ def write_next_due(run: Run, at: datetime | None) -> None:
     write_atomically(path, text.encode())
 
 
-def is_due(data_dir: Path, merchant_id: str, route: str, now: datetime) -> bool:
-    """Say whether a route is due; `now` is aware. A time further off than any gap was set by a wrong clock."""
-    at = read_next_due(data_dir, merchant_id, route)
+def is_due(at: datetime | None, now: datetime) -> bool:
+    """Say whether a route is due that `read_next_due` says this time of; `now` is aware.
+
+    A time further off than any gap was set by a clock that was ahead: to wait for it could take years.
+    """
     return at is None or (at != NEVER and not timedelta(0) < at - now <= LARGEST_GAP)
 
 

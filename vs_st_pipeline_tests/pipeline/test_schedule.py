@@ -28,13 +28,21 @@ def stored(run: Run) -> datetime | None:
 
 
 def due_in(run: Run, gap: timedelta) -> bool:
-    return is_due(run.warehouse.data_dir, "one", "parcels", NOON + gap)
+    return is_due(stored(run), NOON + gap)
 
 
 def test_r16_a_time_further_off_than_any_gap_is_looked_at_after_that_gap(run: Run) -> None:
     write_next_due(run, run.now() + timedelta(days=7))
     assert not due_in(run, timedelta(hours=23))
     assert due_in(run, timedelta(hours=25))
+
+
+def test_r16_a_time_that_a_clock_has_set_which_was_ahead_keeps_nobody_waiting(run: Run) -> None:
+    ahead = replace(run, clock=lambda: NOON + timedelta(days=400))
+    write_next_due(ahead, ahead.now() + timedelta(minutes=5))
+    assert due_in(run, timedelta(0))
+    write_next_due(run, None)
+    assert not due_in(run, timedelta(0)), "only a hint makes it due"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ Data flow: standing.json of every merchant -> `poll_intervals` -> ids of the mer
 
 The budget is the fleet's own rate at the route's first system, where one is set; a fifth of it is left for what
 changed. Without a fleet rate nothing is scarce but the merchants' own rates, and every merchant is synced as often as
-the settings allow. A route that says itself when a merchant is due is believed.
+the settings allow. A route that says itself when a merchant is due is believed, but a time that only a wrong clock can
+have set.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from vs_st_pipeline.domain import poll_intervals
 from vs_st_pipeline.pipeline.route import Route
+from vs_st_pipeline.pipeline.schedule import is_due
 from vs_st_pipeline.pipeline.status_file import PollStats, read_poll_stats
 from vs_st_pipeline.platform.inbox.store import UNUSABLE, inbox_in
 
@@ -50,6 +52,7 @@ def due_times(
     route: Route,
     data_dir: Path,
     merchant_ids: Collection[str],
+    now: datetime,
     *,
     bounds: tuple[timedelta, timedelta],
     requests_per_second: float | None = None,
@@ -59,7 +62,8 @@ def due_times(
     Args: as `due_merchants`.
     """
     if route.next_due_at is not None:
-        return {merchant_id: route.next_due_at(data_dir, merchant_id) for merchant_id in merchant_ids}
+        at = {merchant_id: route.next_due_at(data_dir, merchant_id) for merchant_id in merchant_ids}
+        return {merchant_id: None if is_due(moment, now) else moment for merchant_id, moment in at.items()}
     pulses = {merchant_id: read_poll_stats(data_dir, merchant_id, route.name) for merchant_id in merchant_ids}
     every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)
     return {
@@ -90,7 +94,7 @@ def _due_by_time(
 ) -> list[str]:
     if route.next_due_at is not None:
         at = {merchant_id: route.next_due_at(data_dir, merchant_id) for merchant_id in merchant_ids}
-        due = [merchant_id for merchant_id, moment in at.items() if moment is None or moment <= now]
+        due = [merchant_id for merchant_id, moment in at.items() if is_due(moment, now)]
         return sorted(due, key=lambda merchant_id: (at[merchant_id] or _NEVER, merchant_id))
     pulses = {merchant_id: read_poll_stats(data_dir, merchant_id, route.name) for merchant_id in merchant_ids}
     every = intervals(pulses, bounds=bounds, requests_per_second=requests_per_second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.domain.poll_intervals import History
-from vs_st_pipeline.operations.fleet.schedule import due_merchants, intervals
+from vs_st_pipeline.operations.fleet.schedule import due_merchants, due_times, intervals
+from vs_st_pipeline.pipeline.schedule import NEVER
 from vs_st_pipeline.pipeline.status_file import PollStats, read_poll_stats, write_status
 from vs_st_pipeline.routes.contacts import ROUTE
 from vs_st_pipeline_tests.support.story import TEST, Story
@@ -86,3 +88,21 @@ def test_a_real_sync_leaves_what_is_needed(story: Story) -> None:
     assert pulse.history.changes == pytest.approx(1, rel=0.01)
     assert pulse.last_run_at is not None
     assert due_merchants(ROUTE, story.data, [TEST], datetime.now(UTC), bounds=BOUNDS) == []
+
+
+@pytest.mark.parametrize(
+    ("stands", "due"),
+    [
+        (None, True),
+        (NOW, True),
+        (NOW + timedelta(minutes=5), False),
+        (NOW + timedelta(days=400), True),  # as a clock said that was ahead; it has been set right since
+        (NEVER, False),
+    ],
+)
+def test_r16_a_route_that_says_when_it_is_due_is_believed_but_for_a_wrong_clock(
+    tmp_path: Path, stands: datetime | None, due: bool
+) -> None:
+    route = dataclasses.replace(ROUTE, next_due_at=lambda data_dir, merchant_id: stands)
+    assert due_merchants(route, tmp_path, ["one"], NOW, bounds=BOUNDS) == (["one"] if due else [])
+    assert due_times(route, tmp_path, ["one"], NOW, bounds=BOUNDS) == {"one": None if due else stands}

@@ -16,7 +16,7 @@ from vs_st_pipeline.pipeline.once.items import Item, OnUnknown, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.rows import count_open, read_history
 from vs_st_pipeline.pipeline.once.session import opened
-from vs_st_pipeline.pipeline.schedule import is_due
+from vs_st_pipeline.pipeline.schedule import is_due, read_next_due
 from vs_st_pipeline_tests.toys import parcels
 from vs_st_pipeline_tests.toys.client import Client
 from vs_st_pipeline_tests.toys.world import NOON, World
@@ -528,7 +528,7 @@ def test_r38_allow_unsafe_lets_pass_exactly_what_the_last_sync_refused(world: Wo
 
 def test_r16_a_route_stores_when_it_is_due_next(world: World) -> None:
     def due() -> bool:
-        return is_due(world.data, "one", "parcels", world.now)
+        return is_due(read_next_due(world.data, "one", "parcels"), world.now)
 
     assert due()
     world.shop.parcel("p1", "created")
