@@ -259,7 +259,7 @@ TABLES = (
         "orders: what a read shows (4.2)",
         "vs_st_pipeline/routes/orders/standing.py",
         ("TABLE", "stands", "shows", "refusal_code", "problem_code", "refused_code"),
-        ("routes/orders/test_shows.py", "routes/orders/test_standing.py::test_o4_2_the_table_is_that_of_the_contract"),
+        ("routes/orders/test_shows.py",),
     ),
     Table(
         "orders: states and stages",

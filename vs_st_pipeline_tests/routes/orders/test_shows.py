@@ -12,7 +12,8 @@ from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Problem, Ref
 from vs_st_pipeline.routes.orders import standing
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.standing import Shows, Stands
-from vs_st_pipeline.routes.orders.states import BY_SHIPPER, STAGE_OF, State
+from vs_st_pipeline.routes.orders.states import STAGE_OF, State
+from vs_st_pipeline_tests.routes.orders.standings import HOW_IT_STANDS, TABLE
 
 NO = Compliance.NOT_COMPLIANT
 ODD = (Problem("x", "no such thing", "OTHER"),)
@@ -67,27 +68,13 @@ def test_o6_2_of_somebody_elses_order_nothing_else_is_looked_at() -> None:
     assert standing.shows(None, ours=False) is Shows.MISSING
 
 
-@pytest.mark.parametrize(
-    ("state", "code", "expected"),
-    [
-        (State.SENDING, None, Stands.SENDING),
-        (State.FAILED, "not_reachable", Stands.SENDING),
-        (State.WAITING, "not_reachable", Stands.UNSENT),
-        (State.SENT, None, Stands.SENT),
-        (State.VOIDED, None, Stands.VOIDED),
-        (State.FAILED, "number_taken", Stands.TAKEN),
-        *((State.FAILED, code, Stands.FAILED_THERE) for code in sorted(BY_SHIPPER - {"not_reachable", "number_taken"})),
-        *((State.WAITING, code, Stands.UNSENT) for code in sorted(BY_SHIPPER - {"not_reachable", "number_taken"})),
-        (State.FAILED, "no_sku", Stands.UNSENT),
-        (State.FAILED, "dont_send", Stands.UNSENT),
-        (State.NOT_REQUIRED, "dont_send", Stands.KEPT_BACK),
-        (State.NOT_REQUIRED, "pickup", Stands.UNSENT),
-        (State.WAITING, "try_later", Stands.UNSENT),
-        (State.WAITING, None, Stands.UNSENT),
-    ],
-)
+@pytest.mark.parametrize(("state", "code", "expected"), HOW_IT_STANDS)
 def test_o4_2_how_an_order_stands(state: State, code: str | None, expected: Stands) -> None:
     assert standing_so(state, code) is expected
+
+
+def test_o4_2_the_table_is_that_of_the_contract() -> None:
+    assert {stands: tuple(row[shown] for shown in Shows) for stands, row in standing.TABLE.items()} == TABLE
 
 
 @pytest.mark.parametrize(
@@ -101,6 +88,7 @@ def test_o4_2_how_an_order_stands(state: State, code: str | None, expected: Stan
         (held("PENDING", problems=ODD), "problem"),
         (held(None, problems=ODD), "problem"),
         (held("PROBLEM"), "problem"),
+        (held("PROBLEM", problems=ODD), "problem"),
         (held("PENDING"), None),
         (held(None), None),
     ],

@@ -1,4 +1,4 @@
-"""4.2 of orders.md as a table: what a read means for an order that stands so; what is noted with it (4.3, 6.6, 7.1)."""
+"""What a read means for an order that stands so (`standings`), in its file; what is noted with it (4.3, 6.6, 7.1)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.standing import Shows, Stands, Then
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, STAGE_OF, State
 from vs_st_pipeline_tests.routes.orders.dispatch import NOON, VIOLATION, Dispatch, Shipper
+from vs_st_pipeline_tests.routes.orders.standings import STATES, TABLE
 
 N = "HILLSIDE-1001"
 VIOLATED = (Problem("CLOSED", "no wine there", VIOLATION),)
@@ -33,30 +34,10 @@ READS: dict[Shows, Any] = {
     Shows.FOREIGN: replace(OURS, shop_order_id="b9"),
     Shows.MISSING: None,
 }
-STATES: dict[Stands, tuple[State, str | None]] = {
-    Stands.UNSENT: (State.WAITING, "try_later"),
-    Stands.SENDING: (State.SENDING, None),
-    Stands.FAILED_THERE: (State.FAILED, "compliance"),
-    Stands.TAKEN: (State.FAILED, "number_taken"),
-    Stands.KEPT_BACK: (State.NOT_REQUIRED, "dont_send"),
-    Stands.SENT: (State.SENT, None),
-    Stands.VOIDED: (State.VOIDED, None),
-}
 COMES_TO = {
     Then.SENT: ("sent", None), Then.VOIDED: ("voided", None), Then.FAILED: ("failed", "compliance"),
     Then.PENDING: ("sending", None), Then.TAKEN: ("failed", "number_taken"),
 }  # fmt: skip
-# The rows of 4.2, written down once more: who changes the table changes this, and says why.
-S, V, F, P, K, _ = Then.SENT, Then.VOIDED, Then.FAILED, Then.PENDING, Then.TAKEN, Then.STAYS
-TABLE = {
-    Stands.UNSENT: (S, V, F, P, S, _, _, _),
-    Stands.SENDING: (S, V, F, P, S, _, K, _),
-    Stands.FAILED_THERE: (S, V, F, _, S, _, _, _),
-    Stands.TAKEN: (S, V, F, P, S, _, _, _),
-    Stands.KEPT_BACK: (Then.ACCEPTED_THERE, _, _, _, Then.ACCEPTED_THERE, _, _, _),
-    Stands.SENT: (Then.WELL, V, Then.TROUBLE, Then.TROUBLE, Then.WELL, _, Then.TROUBLE, Then.UNSEEN),
-    Stands.VOIDED: (Then.REVIVED, _, Then.REVIVED, Then.REVIVED, Then.REVIVED, _, _, _),
-}
 NOTED = {Then.ACCEPTED_THERE: {"accepted_there"}, Then.REVIVED: {"revived_there"}, Then.TROUBLE: {"problem_there"}}
 
 
@@ -99,10 +80,6 @@ def read(one: Dispatch, held: HeldOrder | None, **how: Any) -> None:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def test_o4_2_the_table_is_that_of_the_contract() -> None:
-    assert {stands: tuple(row[shown] for shown in Shows) for stands, row in standing.TABLE.items()} == TABLE
-
-
 @pytest.mark.parametrize("shown", list(Shows))
 @pytest.mark.parametrize("stands", list(Stands))
 def test_o4_2_each_row_by_each_read(one: Dispatch, stands: Stands, shown: Shows) -> None:
@@ -122,24 +99,6 @@ def test_o4_2_a_read_shows_what_it_shows(shown: Shows) -> None:
     assert standing.shows(held, ours=held is None or held.shop_order_id == "a1") is shown
 
 
-@pytest.mark.parametrize(
-    ("state", "code", "row"),
-    [
-        *((*stands, row) for row, stands in STATES.items()),
-        (State.FAILED, "not_reachable", Stands.SENDING),
-        (State.WAITING, "not_reachable", Stands.UNSENT),
-        (State.FAILED, "no_sku", Stands.UNSENT),
-        (State.WAITING, "compliance", Stands.UNSENT),
-        (State.NOT_REQUIRED, "pickup", Stands.UNSENT),
-        (State.WAITING, "dont_send", Stands.UNSENT),
-    ],
-)
-def test_o4_2_in_which_row_an_order_is(
-    taken_in: tuple[Dispatch, OrderRow], state: State, code: str | None, row: Stands
-) -> None:
-    assert standing.stands(replace(taken_in[1], state=state, code=code)) is row
-
-
 def test_o4_2_the_same_read_once_more_changes_and_tells_nothing(one: Dispatch) -> None:
     for held in (OURS, READS[Shows.REFUSED], None):
         put(one)
@@ -148,20 +107,6 @@ def test_o4_2_the_same_read_once_more_changes_and_tells_nothing(one: Dispatch) -
         read(one, held)
         after = one.row(), one.rows("select count(*) from synced.order_activity"), one.notes()
         assert after == before
-
-
-def test_o4_2_first_that_fits(one: Dispatch) -> None:
-    both = replace(OURS, status="AGE_VERIFICATION_FAILED", problems=(Problem("x", "y", "OTHER"),))
-    payment = replace(both, status="PAYMENT_CAPTURE_FAILED")
-    codes = [
-        standing.refusal_code(replace(both, compliance=Compliance.NOT_COMPLIANT)),
-        standing.refusal_code(both),
-        standing.refusal_code(payment),
-        standing.refusal_code(replace(payment, status="PROBLEM")),
-        standing.refusal_code(replace(payment, status="PENDING")),
-        standing.refusal_code(replace(payment, status="PENDING", problems=())),
-    ]
-    assert codes == ["compliance", "age_verification", "payment", "problem", "problem", None]
 
 
 def test_o4_2_success_with_problems_is_sent_and_noted(one: Dispatch) -> None:
