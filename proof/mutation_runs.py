@@ -5,6 +5,9 @@
 That process (one per table) has all modules of the project loaded that the tests load. A child drops the mutated one
 and what imports it, and loads these anew; the rest is shared. It never opens a DuckDB file, a thread or a connection,
 so what it forks is whole. Its last line is what came of it, as JSON.
+
+Tests that are marked slow are not run, as in `make test`, whatever the project's settings of pytest say: a change
+counts as noticed only if what everybody runs notices it.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ TESTS = "vs_st_pipeline_tests"
 OURS = ("vs_st_pipeline.", "vs_st_pipeline_tests.")
 AS_IT_IS, NOTICED, NOT_READ, TOO_LONG = "as it is", "noticed", "not even read", "too long"
 CPU_SECONDS = 300  # of the first run of a table's tests; each further one gets ten times what that took
+_CHOSEN = ("-m", "not slow", "--strict-markers", "-p", "no:cacheprovider")
 _PASSED, _FAILED, _INTERRUPTED, _USAGE = 0, 1, 2, 4  # exit codes of pytest
 Edges = dict[str, set[str]]
 
@@ -172,7 +176,7 @@ def _pytest(table: Table, *, alone: bool) -> int:
     import pytest  # late, as what it does to assertions is for a child alone
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    how = ["-x", "-q", "--tb", "no", "-p", "pytest_timeout", "--timeout", "1800"]
+    how = ["-o", "addopts=", *_CHOSEN, "-x", "-q", "--tb", "no", "-p", "pytest_timeout", "--timeout", "1800"]
     if alone:
         how.append("--noconftest")
     return int(pytest.main([*how, *(f"{TESTS}/{one}" for one in table.tests)]))
