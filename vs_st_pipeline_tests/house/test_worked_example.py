@@ -376,7 +376,7 @@ def test_what_may_be_out_is_told_and_is_given_up_only_by_name(house: House, desk
     path = house.folder / "merchants.yaml"
     path.write_text(path.read_text() + "    enabled: false\n")
     refused = house.vs_st("offboard", "--merchant", "hillside", "--yes")
-    assert (refused.code, "1 letter may be out" in refused.err) == (1, True), refused
+    assert (refused.code, "1 letter of route welcome may be out" in refused.err) == (1, True), refused
 
 
 def test_a_hollow_answer_changes_nothing_and_a_wrong_setting_has_its_line(house: House, desk: Desk) -> None:

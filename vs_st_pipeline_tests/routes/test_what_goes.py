@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,91 +12,86 @@ import pytest
 
 from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.domain.formats import counted
-from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.operations import offboard
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.pipeline import erasure, forgotten_copy
-from vs_st_pipeline.pipeline.once import delivery, repair
 from vs_st_pipeline.pipeline.once import erasure as once_erasure
-from vs_st_pipeline.pipeline.once.delivery import Delivered
-from vs_st_pipeline.pipeline.once.forgetting import forget_of
-from vs_st_pipeline.pipeline.once.items import Accepted, Go, Item, Kind, OnUnknown, Unknown, stable_key
-from vs_st_pipeline.pipeline.once.schema import ONCE
-from vs_st_pipeline.pipeline.once.session import opened as opened_outbox
-from vs_st_pipeline.pipeline.session import Session, StageDone, opened
+from vs_st_pipeline.pipeline.once.items import Accepted, Go, Item, Kind, OnUnknown, Row, Unknown, Unsaid, stable_key
+from vs_st_pipeline.pipeline.once.story import Story
+from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
-from vs_st_pipeline_tests.support.story import FFION, MARISOL, TEST, Story
-from vs_st_pipeline_tests.support.toy_route import SHOP, Toy, in_the_table, new_report
+from vs_st_pipeline_tests.support.story import FFION, MARISOL, TEST
+from vs_st_pipeline_tests.support.story import Story as World
+from vs_st_pipeline_tests.support.toy_route import SHOP, added
 
-KINDS = [Kind("note", OnUnknown.NEVER)]
 ELSEWHERE = "Ask the Toy Shop to erase its letters."
 
 
 @dataclasses.dataclass
 class Letters:
-    """A destination that takes everything, or says nothing about it."""
+    """A route that says one thing to one person, at a destination that takes everything, or says nothing about it."""
 
     silent: bool = False
     sent: list[str] = dataclasses.field(default_factory=list)
 
-    def gate(self, item: Item, row: Any) -> Go:
+    def gate(self, item: Item, row: Row) -> Go:
         return Go()
 
-    def send(self, item: Item, row: Any) -> Accepted | Unknown:
+    def send(self, item: Item, row: Row) -> Accepted | Unknown:
         self.sent.append(item.key)
         return Unknown("no answer") if self.silent else Accepted({"letter": "1"})
 
-    def look(self, item: Item | None, row: Any) -> None:
-        return None
+    def look(self, item: Item | None, row: Row) -> Unsaid:
+        return Unsaid()
 
-    def run_stages(
-        self, run: Run, selected: Collection[str], on_stage: Callable[[StageDone], None] = lambda _: None
-    ) -> Report:
-        """A route that says one thing to one person."""
+    def items(self, run: Run, db: Db) -> list[Item]:
         people = (("phone", MARISOL), ("email", "marisol@example.com"), ("customer", "700101"))
-        text = f"to {MARISOL}"
-        with (
-            opened(Session(run, new_report(run.merchant.id, run.run_id), selected, on_stage)) as session,
-            opened_outbox(run, KINDS) as outbox,
-        ):
-            outbox.enqueue([Item("note", "c1", stable_key("toy", "c1"), text, {"phone": MARISOL}, people)])
-            delivery.deliver(outbox, self, Delivered())  # type: ignore[arg-type]
-        return session.report
+        return [Item("note", "c1", stable_key("toy", "c1"), f"to {MARISOL}", {"phone": MARISOL}, people)]
+
+    def route(self) -> Route:
+        made = Story(
+            "toy",
+            "letters",
+            (SHOP,),
+            read=lambda session: None,
+            ask=lambda session: None,
+            items=self.items,
+            sender=lambda session: self,
+            kinds=(Kind("note", OnUnknown.NEVER),),
+            every=timedelta(minutes=15),
+        ).route(needs=(frozenset({SHOP.name}),), does="letters to one person")
+        assert made.forget is not None
+        return dataclasses.replace(made, forget=dataclasses.replace(made.forget, elsewhere=(ELSEWHERE,)))
 
 
 @pytest.fixture
-def letters(story: Story) -> Iterator[Letters]:
+def letters(story: World) -> Iterator[Letters]:
     """The toy route, which says things once; the first merchant's entry names its system."""
     letters = Letters()
-    with in_the_table(
-        Toy(),
-        toolkits=(ONCE,),
-        run_stages=letters.run_stages,
-        forget=forget_of("letters", elsewhere=(ELSEWHERE,)),
-        under_way=partial(repair.under_way, route="toy"),
-    ):
+    with added(letters.route()):
         story.settings({TEST: {SHOP.name: {}}})
         yield letters
 
 
-def folder_of(story: Story) -> Path:
+def folder_of(story: World) -> Path:
     return story.data / "merchants" / TEST
 
 
-def run_of(story: Story, route: str = "toy") -> Run:
+def run_of(story: World, route: str = "toy") -> Run:
     return dataclasses.replace(story.as_run(), warehouse=warehouse_at(story.data, wait_seconds=0.3), route=route)
 
 
-def rows(story: Story, sql: str) -> list[tuple[Any, ...]]:
+def rows(story: World, sql: str) -> list[tuple[Any, ...]]:
     with warehouse_at(story.data).open(TEST, "toy") as db:
         return db.rows(sql)
 
 
 class TestForget:
     @pytest.mark.parametrize("phone", [MARISOL, FFION])
-    def test_an_email_and_a_customer_find_the_same_people_as_the_phone(self, story: Story, phone: str):
+    def test_an_email_and_a_customer_find_the_same_people_as_the_phone(self, story: World, phone: str):
         """R7."""
         story.begin_synced()
         by_phone = erasure.find(story.as_run(), phone, SYSTEMS)
@@ -110,7 +105,7 @@ class TestForget:
                 assert f"{told}, {counted(len(by_phone.traces.contacts), 'contacts')}" in done.err
 
     @pytest.mark.parametrize("by", ["email", "customer"])
-    def test_who_was_found_by_an_email_or_an_id_is_gone_and_stays_out(self, story: Story, by: str):
+    def test_who_was_found_by_an_email_or_an_id_is_gone_and_stays_out(self, story: World, by: str):
         """R7."""
         story.begin_synced()
         person = story.shop.customer(700101)
@@ -123,7 +118,7 @@ class TestForget:
         assert f"nobody is stored under this {'e-mail' if by == 'email' else 'id'}" in again
 
     def test_one_table_of_what_went_where_and_one_of_what_is_to_be_erased_elsewhere(
-        self, story: Story, letters: Letters
+        self, story: World, letters: Letters
     ):
         """R7."""
         assert story.sync(every=True).exit_code == 0
@@ -142,7 +137,7 @@ class TestForget:
 
     @pytest.mark.parametrize("words", [(MARISOL,), ("Marisol@example.com",), ("--customer", "700101")])
     def test_a_route_that_says_things_once_forgets_the_person_and_says_nothing_twice(
-        self, story: Story, letters: Letters, words: tuple[str, ...]
+        self, story: World, letters: Letters, words: tuple[str, ...]
     ):
         """R7, R35."""
         story.sync("--route", "toy")
@@ -155,7 +150,7 @@ class TestForget:
         story.sync("--route", "toy")
         assert len(letters.sent) == 1
 
-    def test_routes_take_turns_with_the_copy_of_the_hashes(self, story: Story, letters: Letters):
+    def test_routes_take_turns_with_the_copy_of_the_hashes(self, story: World, letters: Letters):
         """Two routes that add at once would lose what the other one wrote."""
         assert story.sync(every=True).exit_code == 0
         once_erasure.forget(run_of(story), [("phone", FFION)])  # before, there is nothing to take turns about
@@ -175,7 +170,7 @@ class TestForget:
 class TestRebuild:
     @pytest.mark.parametrize("damaged", [False, True])
     def test_a_route_that_says_things_once_is_filled_from_its_evidence(
-        self, story: Story, letters: Letters, damaged: bool
+        self, story: World, letters: Letters, damaged: bool
     ):
         """R35."""
         story.sync("--route", "toy")
@@ -191,27 +186,27 @@ class TestRebuild:
 
 
 class TestOffboard:
-    def leave(self, story: Story) -> None:
+    def leave(self, story: World) -> None:
         story.settings({TEST: {"enabled": False, SHOP.name: {}}})
 
-    def test_it_is_refused_while_something_may_be_out_and_force_asks(self, story: Story, letters: Letters):
+    def test_it_is_refused_while_something_may_be_out_and_force_asks(self, story: World, letters: Letters):
         """R57."""
         letters.silent = True
         story.sync("--route", "toy")
         self.leave(story)
         refused = story.run("offboard", "--merchant", TEST, "--yes")
         assert refused.exit_code == 1
-        assert "1 note of route toy may be out" in refused.err
+        assert "1 letter of route toy may be out" in refused.err
         assert f"`vs-st offboard --merchant {TEST} --force`" in refused.err
         asked = story.run("offboard", "--merchant", TEST, "--force")
         assert asked.exit_code == 2
-        assert "1 note of route toy may be out" in asked.err
+        assert "1 letter of route toy may be out" in asked.err
         assert "say --yes" in asked.err
         assert folder_of(story).exists()
         assert story.run("offboard", "--merchant", TEST, "--force", "--yes").exit_code == 0
         assert not folder_of(story).exists()
 
-    def test_it_asks_before_it_removes_evidence(self, story: Story, letters: Letters):
+    def test_it_asks_before_it_removes_evidence(self, story: World, letters: Letters):
         """R35."""
         story.sync("--route", "toy")
         self.leave(story)
@@ -220,7 +215,7 @@ class TestOffboard:
         assert "toy.evidence.jsonl: what proves consent, and what was said to whom, is removed with it" in asked.err
         assert (folder_of(story) / "toy.evidence.jsonl").exists()
 
-    def test_what_comes_under_way_while_a_person_is_asked_is_not_removed(self, story: Story, letters: Letters):
+    def test_what_comes_under_way_while_a_person_is_asked_is_not_removed(self, story: World, letters: Letters):
         """R57."""
         letters.silent = True
         story.sync("--route", "toy")
@@ -228,7 +223,7 @@ class TestOffboard:
             offboard.offboard(warehouse_at(story.data), TEST)
         assert folder_of(story).exists()
 
-    def test_what_cannot_be_read_may_have_anything_under_way(self, story: Story, letters: Letters):
+    def test_what_cannot_be_read_may_have_anything_under_way(self, story: World, letters: Letters):
         """R57."""
         story.sync("--route", "toy")
         self.leave(story)

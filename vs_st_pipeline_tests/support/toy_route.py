@@ -174,7 +174,13 @@ def route_of(toy: Toy) -> Route:
 @contextmanager
 def in_the_table(toy: Toy, **changes: Any) -> Iterator[Route]:
     """The line in the table, while the block lasts; the route may be another one in some ways."""
-    route = dataclasses.replace(route_of(toy), **changes)
+    with added(dataclasses.replace(route_of(toy), **changes)) as route:
+        yield route
+
+
+@contextmanager
+def added(route: Route) -> Iterator[Route]:
+    """Any route over the toy shop in the table, while the block lasts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connectors, "CONNECTORS", (*connectors.CONNECTORS, SHOP))
         patch.setattr(routes, "ROUTES", (*routes.ROUTES, route))

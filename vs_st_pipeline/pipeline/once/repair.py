@@ -17,7 +17,7 @@ from vs_st_pipeline.pipeline.once.items import Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
+from vs_st_pipeline.platform.warehouse.files import log_of
 
 
 @dataclass(slots=True)
@@ -73,17 +73,6 @@ def resolve(outbox: Outbox, row: Row, *, sent: bool, who: str) -> bool:
         else:
             outbox.rows.release(db, row, who, is_out=False)
     return True
-
-
-def under_way(warehouse: Warehouse, merchant_id: str, route: str) -> list[str]:
-    """Say what a route may have out, so that `vs-st offboard` does not leave it to nobody."""
-    if not warehouse.file(merchant_id, route).exists():
-        return []
-    with warehouse.open(merchant_id, route) as db:
-        rows = db.rows(
-            "select kind, count(*) from once.outbox where state in ('sending', 'unknown') group by 1 order by 1"
-        )
-    return [f"{count} {kind} of route {route} may be out, and nobody knows what became of them" for kind, count in rows]
 
 
 def set_aside(run: Run) -> Path | None:

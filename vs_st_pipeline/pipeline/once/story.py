@@ -310,7 +310,8 @@ class Story:
     def under_way(self, warehouse: Warehouse, merchant_id: str) -> list[str]:
         """Say how many items may be out with nobody knowing."""
         open_ones = self._count(warehouse, merchant_id, f"once.outbox where state in {_MAY_BE_OUT}")
-        return [f"{counted(open_ones, self.records)} may be out, and no answer is known"] if open_ones else []
+        told = f"{counted(open_ones, self.records)} of route {self.name} may be out, and no answer is known"
+        return [told] if open_ones else []
 
     def count_stored(self, warehouse: Warehouse, merchant_id: str) -> int:
         """Count the items that are kept of a merchant."""
