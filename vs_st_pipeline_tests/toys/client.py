@@ -12,7 +12,6 @@ from vs_st_pipeline.pipeline.once.items import Accepted, Answer, Item, Look, Mis
 from vs_st_pipeline.platform.http.client import Basic, HttpClient
 
 SYSTEM, PARCEL = "shop", "parcels"
-ROUTES = ("parcels", "letters")  # in the order in which one reads for all (R34)
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,6 @@ class Merchant:
     on_unknown: str = "read"
     enabled: bool = True
     time_zone: ZoneInfo = ZoneInfo("America/Los_Angeles")
-
-    @property
-    def on(self) -> tuple[str, ...]:
-        """Its routes that are on."""
-        return tuple(route for route in ROUTES if route not in self.paused)
 
 
 class Free:

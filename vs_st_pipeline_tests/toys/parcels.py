@@ -1,6 +1,6 @@
 """A toy route that says things once: each step of a parcel's journey becomes one message.
 
-It reads the shop for all routes. What an unknown outcome becomes is the merchant's choice, so that each rule is proved.
+What an unknown outcome becomes is the merchant's choice, so that each rule is proved.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import PipelineError, Unsafe
 from vs_st_pipeline.pipeline import whole_hints
-from vs_st_pipeline.pipeline.once import hints, readers
+from vs_st_pipeline.pipeline.once import hints
 from vs_st_pipeline.pipeline.once.delivery import Delivered, deliver, settle
 from vs_st_pipeline.pipeline.once.hints import Hint
 from vs_st_pipeline.pipeline.once.items import (
@@ -34,7 +34,7 @@ from vs_st_pipeline.pipeline.verdicts import refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.migrations import Lineage
-from vs_st_pipeline_tests.toys.client import PARCEL, SYSTEM, Client, Merchant
+from vs_st_pipeline_tests.toys.client import PARCEL, Client, Merchant
 
 EVERY = timedelta(minutes=5)
 
@@ -77,7 +77,6 @@ def sync(run: Run) -> Delivered:
                 sender = Sender(client, staged(db))
             if not run.dry_run:
                 settle(outbox, sender, told)
-            readers.ask_others(run, SYSTEM, merchant.on)
             before, verdict = _read(run, client), None
             if before:
                 verdict = Verdict("messages", "shrank", before, f"{before:.0%} of the parcels are gone")
@@ -129,7 +128,7 @@ def _told(db: Db, row: Row, answer: object) -> None:
 def _read(run: Run, client: Client) -> float:
     """Read what is hinted at first, then what the list shows; returns the share of parcels that are gone."""
     with run.open() as db:
-        wanted, known = hints.waiting(db, system=SYSTEM), staged(db)
+        wanted, known = hints.waiting(db), staged(db)
     for parcel in dict.fromkeys(hint.id for hint in wanted):  # once, whoever wants it
         _read_one(run, client, parcel, [hint for hint in wanted if hint.id == parcel])
     listed = client.ids()
@@ -148,7 +147,7 @@ def _read_one(run: Run, client: Client, parcel: str, answered: list[Hint]) -> No
     with run.open() as db, db.transaction():
         db.execute("insert or replace into toy.parcels values (?, ?)", [parcel, json.dumps(found)])
         if not run.dry_run:
-            hints.settle(db, run, answered)
+            hints.settle(db, answered)
 
 
 def _planned(merchant: str, parcels: dict[str, dict[str, Any]]) -> Iterator[Item]:

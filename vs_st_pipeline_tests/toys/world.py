@@ -24,14 +24,14 @@ from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout
-from vs_st_pipeline_tests.toys import letters, parcels
-from vs_st_pipeline_tests.toys.client import PARCEL, ROUTES, SYSTEM, Merchant
+from vs_st_pipeline_tests.toys import parcels
+from vs_st_pipeline_tests.toys.client import PARCEL, SYSTEM, Merchant
 from vs_st_pipeline_tests.toys.shop import Shop
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOYS = Layout((SHARED, ONCE, parcels.TABLES))
 LAYOUTS = {"contacts": TOYS, "parcels": TOYS, "letters": TOYS}
-SYNCS = {"parcels": parcels.sync, "letters": letters.sync}
+SYNCS = {"parcels": parcels.sync}
 Record = dict[str, Any]
 
 
@@ -105,7 +105,7 @@ class World:
     def hint(self, key: str, parcel: str) -> None:
         """A webhook says that a parcel may have changed; the same key is the same event."""
         call = Call(PARCEL, parcel, event="MOVED", event_id=key)
-        self.inbox.put([Arrival("one", SYSTEM, call, ROUTES, self.now.isoformat())])
+        self.inbox.put([Arrival("one", SYSTEM, call, ("parcels",), self.now.isoformat())])
 
     def hints(self, route: str = "parcels") -> Counter[str]:
         """How many hints of a route are in which state."""
@@ -142,7 +142,7 @@ class World:
 
     def snapshot(self, route: str = "parcels") -> Any:
         """All that a later sync decides by."""
-        tables = [f"once.{name}" for name in ("outbox", "ledger", "history", "facts", "hints", "answered", "taken")]
+        tables = [f"once.{name}" for name in ("outbox", "ledger", "history", "facts", "hints", "taken")]
         tables += ["synced.verdicts", "synced.allowed"]
         folder = self.data / "merchants" / "one"
         files = [folder / f"{route}.evidence.jsonl", folder / f"{route}.due"]

@@ -1,18 +1,15 @@
 """Says whose a key is: claimed once for good, before its send, in a place that outlives the route's database.
 
 Data flow: an item about to leave -> `claim` -> the send -> `settle` with the answer -> the outbox, in its transaction.
-
-Where the claims lie is the route's choice: in its evidence file (`EvidenceClaims`), or with an account that several
-merchants share (`account_claims`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line, Position
 from vs_st_pipeline.pipeline.once.items import Person
@@ -68,38 +65,7 @@ class News:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-class Claims(Protocol):
-    """Where claims are kept. Every change is durable, or at least outlives the process, when its method returns."""
-
-    def news(self, db: Db) -> News:
-        """Return what has changed since `seen`."""
-        ...
-
-    def seen(self, db: Db) -> None:
-        """Note, inside the caller's transaction, that what `news` returned is in the outbox.
-
-        Never said of what came later: an answer may be in the claims and not in the outbox yet.
-        """
-        ...
-
-    def find(self, keys: Collection[str]) -> Mapping[str, Claim]:
-        """Return claims of these keys that no outbox row tells of."""
-        ...
-
-    def claim(self, claim: Claim) -> Claim | None:
-        """Claim a key for a try; returns None where it is ours now, else the claim that stands."""
-        ...
-
-    def settle(self, claim: Claim) -> None:
-        """Note what became of a claim."""
-        ...
-
-    def fact(self, name: str, value: str, at: datetime) -> None:
-        """Note what was decided once."""
-        ...
-
-
-class EvidenceClaims:
+class Claims:
     """Claims in the route's evidence file. Who has the route's sync lock and outbox has all that were made before."""
 
     def __init__(self, file: EvidenceFile) -> None:
@@ -126,14 +92,9 @@ class EvidenceClaims:
         db.execute("delete from once.evidence_read")
         db.execute("insert into once.evidence_read values (?, ?)", [self._read.inode, self._read.size])
 
-    def find(self, keys: Collection[str]) -> Mapping[str, Claim]:
-        """Return nothing: what the file says is in the outbox."""
-        return {}
-
-    def claim(self, claim: Claim) -> Claim | None:
-        """Claim a key; the row in the outbox, under the sync lock, says that nobody else has it."""
+    def claim(self, claim: Claim) -> None:
+        """Claim a key for a try; the row in the outbox, under the sync lock, says that nobody else has it."""
         self._file.append([_as_line(claim)])
-        return None
 
     def settle(self, claim: Claim) -> None:
         """Note what became of it. Lost with the machine, the outcome is unknown again, and the kind's rule holds."""

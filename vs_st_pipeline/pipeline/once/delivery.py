@@ -40,7 +40,6 @@ from vs_st_pipeline.pipeline.once.items import (
 )
 from vs_st_pipeline.pipeline.once.outbox import NO_BODY, Outbox
 
-CLAIMED_BEFORE = Unknown("claimed before")  # nothing left
 UNKNOWN_IN_A_ROW = 3  # entities whose sends end so, one after the other, are the system's trouble
 
 
@@ -246,19 +245,14 @@ def deliver(
             order.done(row, None if after.state in (State.ACCEPTED, State.DROPPED) else after)
             if isinstance(answer, NotSent):
                 raise answer.error
-            if answer != CLAIMED_BEFORE:
-                in_a_row = in_a_row + 1 if after.state in (State.UNKNOWN, State.HELD) else 0
+            in_a_row = in_a_row + 1 if after.state in (State.UNKNOWN, State.HELD) else 0
             if in_a_row >= UNKNOWN_IN_A_ROW:
                 raise TryLater("Several writes in a row ended without an answer that says what became of them")
 
 
 def _send(outbox: Outbox, sender: Sender, item: Item, row: Row, told: Delivered) -> tuple[Row, Answer]:
     row = outbox.about_to_send(row)
-    standing = outbox.claims.claim(outbox.as_claim(row, Claimed.OPEN, item=item))
-    if standing is not None:  # another process or merchant has it, or this database is older than the claims
-        with outbox.run.open() as db, db.transaction():
-            outbox.rows.take_standing(db, row, standing)
-            return outbox.rows.again(db, row), CLAIMED_BEFORE
+    outbox.claims.claim(outbox.as_claim(row, Claimed.OPEN, item=item))
     answer: Answer
     try:
         answer = sender.send(item, row)

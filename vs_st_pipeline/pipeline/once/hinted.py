@@ -66,9 +66,9 @@ class Answered:
         """Return whose items may have changed."""
         return {one.entity for one in self.looked.values() if one.entity is not None}
 
-    def settle(self, db: Db, run: Run) -> None:
+    def settle(self, db: Db) -> None:
         """Settle what was read, in the transaction that stores what came of it."""
-        hints.settle(db, run, self.looked)
+        hints.settle(db, self.looked)
 
 
 def read_all(session: Session, reads: HintedReads, wanted: Iterable[Hint], desk: HintDesk | None = None) -> Answered:

@@ -1,6 +1,6 @@
 """Keeps records that are to be read before others, with the reason, until they have been read.
 
-Data flow: inbox, feeds, what other routes want -> once.hints -> reads -> once.answered.
+Data flow: inbox, feeds -> once.hints -> reads.
 
 A hint never says what a record holds: it says that it may have changed. Whether a read settles one is told by numbers,
 not by times: a clock may jump.
@@ -8,7 +8,6 @@ not by times: a clock may jump.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,11 +23,9 @@ class Hint:
     """A record that is to be read first.
 
     Attributes:
-        origin: the route that wants to know.
         seq: grows with every hint; a read settles what was hinted before it began.
     """
 
-    origin: str
     system: str
     object: str
     id: str
@@ -56,21 +53,21 @@ def take(run: Run, claimed: Sequence[InboxHint]) -> int:
             db.execute(f"delete from once.taken where event_key not in (from {batch})")
             known = {row[0] for row in db.rows("select event_key from once.taken")}
         fresh = {key: hint for key, hint in keys.items() if key not in known}
-        store(db, (own(run, hint) for hint in fresh.values()), run.now())
+        store(db, (own(hint) for hint in fresh.values()), run.now())
         for key in sorted(fresh):
             db.execute("insert into once.taken values (?, ?)", [key, run.now()])
     return len(fresh)
 
 
-def own(run: Run, hint: InboxHint) -> Hint:
+def own(hint: InboxHint) -> Hint:
     """Return a hint of the inbox as the route's own."""
-    return Hint(run.route, *hint.record, hint.event or "a webhook")
+    return Hint(*hint.record, hint.event or "a webhook")
 
 
 def unread(run: Run, claimed: Sequence[InboxHint]) -> set[int]:
     """Return the numbers of the hints whose records were not read since they were taken."""
     with run.open() as db:
-        open_ones = {one.record for one in waiting(db, origin=run.route)}
+        open_ones = {one.record for one in waiting(db)}
     return {hint.hint for hint in claimed if hint.record in open_ones}
 
 
@@ -83,52 +80,29 @@ def store(db: Db, hints: Iterable[Hint], now: datetime) -> None:
     for hint in hints:
         seq = _next(db)
         db.execute(
-            """insert into once.hints values (?, ?, ?, ?, ?, ?, ?)
+            """insert into once.hints values (?, ?, ?, ?, ?, ?)
                on conflict do update set seq = excluded.seq, reason = excluded.reason""",
-            [hint.origin, hint.system, hint.object, hint.id, seq, hint.reason, now],
+            [hint.system, hint.object, hint.id, seq, hint.reason, now],
         )
 
 
-def copy_from(db: Db, hints: Iterable[Hint], now: datetime) -> None:
-    """Store another route's hints under its own numbers, inside the caller's transaction; answered ones stay away."""
-    for hint in hints:
-        db.execute(
-            """insert into once.hints select $origin, $system, $object, $id, $seq, $reason, $now
-               where not exists (select 1 from once.answered where origin = $origin and system = $system
-                                 and object = $object and id = $id and seq >= $seq)
-               on conflict do update set seq = greatest(once.hints.seq, excluded.seq)""",
-            {"origin": hint.origin, "system": hint.system, "object": hint.object, "id": hint.id, "seq": hint.seq,
-             "reason": hint.reason, "now": now},
-        )  # fmt: skip
-
-
-def waiting(db: Db, *, origin: str | None = None, system: str | None = None) -> list[Hint]:
-    """Return the hints that wait, the oldest first: all, one route's, or about one system."""
-    rows = db.rows(
-        """select origin, system, object, id, reason, seq from once.hints
-           where origin = coalesce(?, origin) and system = coalesce(?, system) order by hinted_at, seq""",
-        [origin, system],
-    )
+def waiting(db: Db) -> list[Hint]:
+    """Return the hints that wait, the oldest first."""
+    rows = db.rows("select system, object, id, reason, seq from once.hints order by hinted_at, seq")
     return [Hint(*row) for row in rows]
 
 
-def settle(db: Db, run: Run, hints: Iterable[Hint]) -> None:
+def settle(db: Db, hints: Iterable[Hint]) -> None:
     """Settle hints in the transaction that stores what was read; one that became newer meanwhile stays."""
     for hint in hints:
-        values = [hint.origin, hint.system, hint.object, hint.id, hint.seq]
         db.execute(
-            "delete from once.hints where origin = ? and system = ? and object = ? and id = ? and seq <= ?", values
+            "delete from once.hints where system = ? and object = ? and id = ? and seq <= ?",
+            [hint.system, hint.object, hint.id, hint.seq],
         )
-        if hint.origin != run.route:
-            db.execute("insert or replace into once.answered values (?, ?, ?, ?, ?, ?)", [*values, run.now()])
 
 
 def _next(db: Db) -> int:
-    # A lost file must not begin with numbers that a reader has answered: it begins with the time.
-    db.execute(
-        "insert into once.sequences values ('hints', ?) on conflict do update set value = value + 1",
-        [time.time_ns() // 1000],
-    )
+    db.execute("insert into once.sequences values ('hints', 1) on conflict do update set value = value + 1")
     return int(db.value("select value from once.sequences where name = 'hints'"))
 
 

@@ -83,21 +83,18 @@ class Outbox:
                     told.forgotten += 1
                 else:
                     fresh[item.key] = item
-            elsewhere = self.claims.find(list(fresh))
-            told.new = [key for key in fresh if key not in elsewhere]
+            told.new = list(fresh)
             if self.run.dry_run:
                 return told
             with db.transaction():
-                for claim in elsewhere.values():
-                    self.rows.take_over(db, claim)
-                for item in [*lost, *(fresh[key] for key in elsewhere)]:
+                for item in lost:
                     db.execute(
                         """update once.outbox set body = $body, body_hash = md5($body)
                            where key = $key and not forgotten and state not in ('accepted', 'dropped')""",
                         {"body": item.body, "key": item.key},
                     )
                 seq = int(db.value("select coalesce(max(seq), 0) from once.outbox"))
-                self._insert(db, [(fresh[key], number) for number, key in enumerate(told.new, seq + 1)], told)
+                self._insert(db, [(item, number) for number, item in enumerate(fresh.values(), seq + 1)], told)
                 also(db)
         return told
 

@@ -113,15 +113,6 @@ class Rows:
         else:
             self.back_to_waiting(db, row, "interrupted")
 
-    def take_standing(self, db: Db, row: Row, claim: Claim) -> None:
-        """Record that somebody else's claim stands for a row that was about to leave, inside the transaction."""
-        if claim.state is Claimed.ACCEPTED:
-            self.accept(db, row, Accepted(claim.detail), "evidence")
-        elif claim.state is Claimed.DROPPED:
-            self.settle(db, row, State.DROPPED, "claimed before")
-        else:
-            self.mark_unknown(db, row, Unknown("claimed before"))
-
     def release(self, db: Db, row: Row, who: str, *, is_out: bool | None = None) -> None:
         """Let an item be sent at the next sync, inside the caller's transaction.
 

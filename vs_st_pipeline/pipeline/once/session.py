@@ -14,7 +14,7 @@ from datetime import datetime
 
 from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.pipeline.once import erasure
-from vs_st_pipeline.pipeline.once.claims import Claims, EvidenceClaims
+from vs_st_pipeline.pipeline.once.claims import Claims
 from vs_st_pipeline.pipeline.once.items import Kind, OnUnknown, Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.recovery import recover
@@ -28,7 +28,6 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 def opened(
     run: Run,
     kinds: Iterable[Kind],
-    claims: Claims | None = None,
     *,
     settled: Settled = lambda db, row, answer: None,
     next_due: Callable[[], datetime | None] = lambda: None,
@@ -36,7 +35,6 @@ def opened(
     """Hold the route's sync lock, and give its outbox with everything in step.
 
     Args:
-        claims: where the route's claims lie; its evidence file where none is named.
         settled: what of the route's own tables moves with an answer (`Rows`).
         next_due: asked at the end, well or not: when the route itself wants to run next. What the outbox waits for may
             be earlier.
@@ -46,7 +44,7 @@ def opened(
     """
     with run.sync_lock(), run.keeping():
         erasure.begin(run)
-        outbox = Outbox(run, kinds, claims or EvidenceClaims(EvidenceFile.of(run)), settled)
+        outbox = Outbox(run, kinds, Claims(EvidenceFile.of(run)), settled)
         recover(outbox)
         try:
             yield outbox

@@ -180,7 +180,7 @@ class Story:
         if self.hinted is None:
             return
         with session.run.open() as db:
-            wanted = hints.waiting(db, origin=session.run.route)
+            wanted = hints.waiting(db)
         found = read_all(session, self.hinted, wanted)
         answered.looked, answered.failed = found.looked, found.failed
         session.report.noted[UNREADABLE] += len(found.failed)
@@ -194,7 +194,7 @@ class Story:
             claimed = desk.claim(run)
             hints.take(run, claimed)
             with run.open() as db:
-                wanted = [one for one in hints.waiting(db, origin=run.route) if one.record in _records(claimed)]
+                wanted = [one for one in hints.waiting(db) if one.record in _records(claimed)]
             found = Answered()
             try:
                 sender = self.sender(session)
@@ -232,7 +232,7 @@ class Story:
         with run.open() as db:
             items = [one for one in self.items(run, db) if only is None or one.entity in only]
             waiting = {row.key for row in outbox.open_rows(db) if only is None or row.entity in only}
-        to_say = waiting.union(outbox.enqueue(items, lambda db: answered.settle(db, run)).new)
+        to_say = waiting.union(outbox.enqueue(items, answered.settle).new)
         planned += {item.key: item for item in items if item.key in to_say}.values()
         session.report.planned[self.records] = len(to_say)
         session.report.plan = session.run.run_id

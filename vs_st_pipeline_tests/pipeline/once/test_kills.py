@@ -44,36 +44,3 @@ def test_two_processes_at_once_say_everything_once(forking: World, rule: str) ->
     assert Counter(forking.shop.texts()).most_common(1)[0][1] == 1
     assert len(forking.shop.messages) == 12
     assert sorted(one.told["accepted"] for one in both) == [0, 12]
-
-
-def test_two_routes_at_once_do_not_wait_for_each_other(forking: World) -> None:
-    for number in range(4):
-        forking.shop.parcel(f"p{number}", "delivered")
-        forking.hint(f"e{number}", f"p{number}")
-    for _ in range(3):
-        both = forking.fork("parcels", "letters")
-        assert [one.told["error"] for one in both] == [None, None]
-    assert Counter(message.route for message in forking.shop.messages) == {"parcels": 4, "letters": 4}
-
-
-@pytest.mark.parametrize("place", ["answer:1", "evidence:1", "committed:3", "any:21"])
-def test_letters_that_are_claimed_with_an_account_are_never_sent_twice(forking: World, place: str) -> None:
-    for number in range(3):
-        forking.shop.parcel(f"p{number}", "delivered")
-        forking.hint(f"e{number}", f"p{number}")
-    forking.fork("parcels")
-    (ended,) = forking.fork("letters", kill_at=place)
-    if place[0] != "c":
-        forking.lose_database("letters")
-        for number in range(3):
-            forking.hint(f"again{number}", f"p{number}")
-    for _ in range(3):
-        forking.later(hours=1)
-        forking.fork("parcels")
-        forking.fork("letters")
-    said = Counter(forking.shop.texts("letters"))
-    assert not [text for text, times in said.items() if times > 1]
-    states = forking.states("letters")
-    assert states["accepted"] + states["unknown"] == 3
-    assert states["unknown"] <= int(ended.killed)
-    assert len(said) >= states["accepted"]

@@ -678,7 +678,7 @@ def test_forget_also_erases_what_a_say_once_route_has_read_or_is_to_read(world: 
     world.shop.parcel("p1", "created")
     world.sync()
     with world.warehouse.open("one", "parcels") as db, db.transaction():
-        hints.store(db, [hints.Hint("parcels", "crm", "people", who, "hook") for who in ("h1", "h2")], NOON)
+        hints.store(db, [hints.Hint("crm", "people", who, "hook") for who in ("h1", "h2")], NOON)
         db.execute("create table toy.called (phone varchar)")
         db.execute("insert into toy.called values ('7075550142'), ('7075550199')")
     erasure.forget(world.run(), [("phone", "7075550142"), ("crm people", "h1")])

@@ -59,26 +59,15 @@ create table once.facts (name varchar primary key, value varchar not null, store
 -- How far the evidence file has been taken in: which file, and how many of its bytes.
 create table once.evidence_read (inode bigint not null, bytes bigint not null);
 
--- Records to be read before others, and for which route.
+-- Records to be read before others.
 create table once.hints (
-    origin varchar not null,             -- the route that wants to know: this one, or one that this one reads for
     system varchar not null,
     object varchar not null,
     id varchar not null,
     seq bigint not null,                 -- grows with each hint: a read that began before the newest does not settle it
     reason varchar not null,
     hinted_at timestamp not null,
-    primary key (origin, system, object, id)
-);
--- For routes that this one reads for: which of their hints it has settled.
-create table once.answered (
-    origin varchar not null,
-    system varchar not null,
-    object varchar not null,
-    id varchar not null,
-    seq bigint not null,
-    answered_at timestamp not null,
-    primary key (origin, system, object, id)
+    primary key (system, object, id)
 );
 create table once.sequences (name varchar primary key, value bigint not null);
 -- Entries of the inbox that have become hints: taking one twice does no harm.
