@@ -142,7 +142,7 @@ class World:
 
     def snapshot(self, route: str = "parcels") -> Any:
         """All that a later sync decides by."""
-        tables = [f"once.{name}" for name in ("outbox", "ledger", "history", "facts", "hints", "taken")]
+        tables = [f"once.{name}" for name in ("outbox", "ledger", "history", "hints", "taken")]
         tables += ["synced.verdicts", "synced.allowed"]
         folder = self.data / "merchants" / "one"
         files = [folder / f"{route}.evidence.jsonl", folder / f"{route}.due"]

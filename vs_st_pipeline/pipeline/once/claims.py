@@ -56,13 +56,11 @@ class News:
         claims: by key, the newest of each.
         whole: whether these are all claims that there are.
         lost: whether claims that were looked at before are gone or replaced, so that the database knows more.
-        facts: what was decided once, by name.
     """
 
     claims: Mapping[str, Claim]
     whole: bool
     lost: bool
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Claims:
@@ -78,14 +76,11 @@ class Claims:
         known, now = Position(*row) if row else Position(0, 0), self._file.position()
         start = known.size if known.inode == now.inode and known.size <= now.size else 0
         claims: dict[str, Claim] = {}
-        facts: dict[str, str] = {}
         for line in self._file.read(start):
-            if line.get("what") == "fact" and "name" in line and "value" in line:
-                facts.setdefault(str(line["name"]), str(line["value"]))
-            elif line.get("what") == "claim":
+            if line.get("what") == "claim":
                 _add(claims, line)
         self._read = now
-        return News(claims, start == 0, known.size > 0 and start == 0, facts)
+        return News(claims, start == 0, known.size > 0 and start == 0)
 
     def seen(self, db: Db) -> None:
         """Note how far the file was read."""
@@ -99,10 +94,6 @@ class Claims:
     def settle(self, claim: Claim) -> None:
         """Note what became of it. Lost with the machine, the outcome is unknown again, and the kind's rule holds."""
         self._file.append([_as_line(claim)], durable=claim.state is Claimed.DROPPED)
-
-    def fact(self, name: str, value: str, at: datetime) -> None:
-        """Note what was decided once."""
-        self._file.append([{"what": "fact", "name": name, "value": value, "at": at.isoformat()}])
 
 
 def _as_line(claim: Claim) -> Line:

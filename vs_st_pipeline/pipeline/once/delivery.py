@@ -88,25 +88,25 @@ class Order:
         # By phase first: one of a later phase waits for it anyway, and must not be what it waits for.
         for row in sorted(rows, key=lambda row: (self._phase(row), row.seq)):
             self._queues[row.entity].append(row)
-            self._open[self._phase(row)] += self._holds_phase(row)
-        self._heads: list[tuple[int, int, int, Row]] = []
+            self._open[self._phase(row)] += not self._is_lost(row)
+        self._heads: list[tuple[int, int, Row]] = []
         for entity in list(self._queues):
             self._push(entity)
 
     def __iter__(self) -> Iterator[Row]:
         while self._heads:
-            phase, _, _, row = heapq.heappop(self._heads)
+            phase, _, row = heapq.heappop(self._heads)
             if not any(count for number, count in self._open.items() if number < phase):
                 yield row
 
     def done(self, row: Row, after: Row | None) -> None:
         """Go on with what waited for a row; `after` is the row as it stands now, None where it is settled."""
-        if after is not None and self._blocks(after):
+        if after is not None and not self._is_lost(after):
             return
         queue = self._queues[row.entity]
         if queue and queue[0].key == row.key:
             queue.popleft()
-        self._open[self._phase(row)] -= self._holds_phase(row) if after is None or not self._holds_phase(after) else 0
+        self._open[self._phase(row)] -= not self._is_lost(row)
         self._push(row.entity)
 
     def _push(self, entity: str) -> None:
@@ -114,28 +114,14 @@ class Order:
         while queue:
             row = queue[0]
             if is_due(row, self._kinds[row.kind], self._now):
-                kind = self._kinds[row.kind]
-                heapq.heappush(self._heads, (kind.phase, kind.priority, row.seq, row))
+                heapq.heappush(self._heads, (self._phase(row), row.seq, row))
                 return
-            if self._blocks(row):
+            if not self._is_lost(row):
                 return
             queue.popleft()
 
     def _phase(self, row: Row) -> int:
         return self._kinds[row.kind].phase
-
-    def _blocks(self, row: Row) -> bool:
-        kind = self._kinds[row.kind]
-        if self._is_lost(row):
-            return False
-        if row.state is State.REJECTED:
-            return kind.rejected_blocks
-        return row.state is not State.UNKNOWN or kind.unknown_blocks
-
-    def _holds_phase(self, row: Row) -> bool:
-        if self._is_lost(row):
-            return False
-        return row.state is not State.REJECTED or self._kinds[row.kind].rejected_blocks
 
     def _is_lost(self, row: Row) -> bool:
         """Say whether only its text, which was lost with a database, could move it: it may never be planned again."""

@@ -53,13 +53,8 @@ class Kind:
         reads: of READ: reads in a row without it before it is sent again.
         settle_wait: of READ: the last of these reads is at least so long after the try.
         phase: items of a phase go only when nothing of an earlier one is open.
-        priority: among what is due, the lower goes first.
         melts: a newer item of the same kind and entity takes the place of one that nothing is out of.
-        unknown_blocks: whether an unknown item keeps its entity's later ones waiting.
-        rejected_blocks: whether a rejected item keeps its entity's later ones, and later phases, waiting.
         dead_after: refused for so long, it is not tried by itself any more; None: tried for good.
-        keeps_out: whether what names a forgotten person is not stored; orders of that person may be new business.
-        final_refusal: a refusal is for good, and only a person has it tried again.
     """
 
     name: str
@@ -67,13 +62,8 @@ class Kind:
     reads: int = 3
     settle_wait: timedelta = timedelta(minutes=10)
     phase: int = 0
-    priority: int = 0
     melts: bool = False
-    unknown_blocks: bool = True
-    rejected_blocks: bool = True
     dead_after: timedelta | None = None
-    keeps_out: bool = True
-    final_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Outbox:
             fresh: dict[str, Item] = {}
             lost: list[Item] = []  # stored before the database was lost: the evidence kept their keys, not their texts
             for item in items:
-                kept_out = self.kinds[item.kind].keeps_out and any(forgotten.knows(*name) for name in item.people)
+                kept_out = any(forgotten.knows(*name) for name in item.people)
                 if item.key in known or item.key in fresh:
                     told.known += 1
                     lost += [item] if known.get(item.key) is False and not kept_out else []
@@ -226,21 +226,6 @@ class Outbox:
         return Claim(
             row.key, row.kind, row.entity, row.tries, state, self.run.now(), evidence, people, dict(detail or {})
         )
-
-    # --- facts ----------------------------------------------------------------------------------------------------
-
-    def fact(self, name: str, make: Callable[[], str]) -> str:
-        """Return what was decided once under this name; decided now, and stored for good, where it is new."""
-        with self.run.open() as db:
-            known = db.value("select value from once.facts where name = ?", [name])
-        if known is not None:
-            return str(known)
-        value = make()
-        if not self.run.dry_run:
-            self.claims.fact(name, value, self.run.now())
-            with self.run.open() as db, db.transaction():
-                db.execute("insert or ignore into once.facts values (?, ?, ?)", [name, value, self.run.now()])
-        return value
 
 
 def _known(db: Db, keys: Collection[str]) -> dict[str, bool]:

@@ -15,7 +15,6 @@ the route plans the same key again. A lost evidence file is made again from the 
 from __future__ import annotations
 
 import json
-from datetime import datetime
 
 from vs_st_pipeline.pipeline.once.claims import Claim, Claimed, News
 from vs_st_pipeline.pipeline.once.items import State, Unknown
@@ -32,19 +31,15 @@ def recover(outbox: Outbox) -> int:
         news = outbox.claims.news(db)
         lost = news.lost or (news.whole and _knows_more(db, news))
         sending = read_rows(db, "state = 'sending'", [])
-        missing, facts = _not_in_claims(db, news) if lost else ([], [])
-        in_step = not (sending or lost or _unsettled(db, news) or _new_facts(db, news))
+        missing = _not_in_claims(db, news) if lost else []
+        in_step = not (sending or lost or _unsettled(db, news))
     if in_step and outbox.run.dry_run:
         return 0  # how far the claims have been read is noted by the next sync
     for claim in missing:
         (outbox.claims.settle if claim.state is not Claimed.OPEN else outbox.claims.claim)(claim)
-    for name, value, at in facts:
-        outbox.claims.fact(name, value, at)
-    if not (news.claims or news.facts or sending or lost):
+    if not (news.claims or sending or lost):
         return 0
     with outbox.run.open() as db, db.transaction():
-        for name, value in news.facts.items():
-            db.execute("insert or ignore into once.facts values (?, ?, ?)", [name, value, outbox.run.now()])
         unsettled = _unsettled(db, news)
         for claim in unsettled:
             if claim.kind in outbox.kinds:
@@ -80,11 +75,7 @@ def _unsettled(db: Db, news: News) -> list[Claim]:
     return [claim for key, claim in news.claims.items() if key in unsettled]
 
 
-def _new_facts(db: Db, news: News) -> set[str]:
-    return set(news.facts) - {row[0] for row in db.rows("select name from once.facts")}
-
-
-def _not_in_claims(db: Db, news: News) -> tuple[list[Claim], list[tuple[str, str, datetime]]]:
+def _not_in_claims(db: Db, news: News) -> list[Claim]:
     """Return what the database knows and the claims, which were lost or replaced, do not."""
     claims = []
     for row in read_rows(db, "tries > 0 or state = 'accepted'", []):
@@ -104,9 +95,4 @@ def _not_in_claims(db: Db, news: News) -> tuple[list[Claim], list[tuple[str, str
                 row.key, row.kind, row.entity, row.tries, state, at, json.loads(evidence), named, detail, row.forgotten
             )
         )  # fmt: skip
-    facts = [
-        (name, value, at)
-        for name, value, at in db.rows("select name, value, stored_at from once.facts")
-        if name not in news.facts
-    ]
-    return claims, facts
+    return claims

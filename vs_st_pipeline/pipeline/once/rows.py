@@ -47,7 +47,7 @@ class Rows:
         """Record a refusal: tried again at the next sync, then with growing gaps, unless the kind says otherwise."""
         kind, now = self._kinds[row.kind], self._run.now()
         first = row.refused_at or now
-        is_dead = kind.final_refusal or (kind.dead_after is not None and now - first >= kind.dead_after)
+        is_dead = kind.dead_after is not None and now - first >= kind.dead_after
         self.move(db, row, State.REJECTED, answer.code, None if is_dead else now + gap_after(row.refusals + 1))
         db.execute("update once.outbox set refusals = refusals + 1, refused_at = ? where key = ?", [first, row.key])
         self.note(db, row.key, row.kind, row.entity, State.REJECTED, answer)

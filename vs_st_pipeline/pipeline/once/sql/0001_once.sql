@@ -53,9 +53,6 @@ create table once.history (
     run_id varchar not null
 );
 
--- What was decided once and is kept, such as the moment since which this route tells anything.
-create table once.facts (name varchar primary key, value varchar not null, stored_at timestamp not null);
-
 -- How far the evidence file has been taken in: which file, and how many of its bytes.
 create table once.evidence_read (inode bigint not null, bytes bigint not null);
 
