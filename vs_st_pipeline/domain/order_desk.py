@@ -54,7 +54,6 @@ class HeldOrder:
             came, in capital letters.
         compliance: by `isCompliant`, problems and `status` (4.3).
         shop_order_id: id of the order at the shop, as we wrote it (`metaFields.c7_order_id`); None: not shown.
-        shows_meta: whether any of our own meta fields is shown.
         zip5, state: where it ships. quantities: by SKU. ship_date: as wanted. total: dollars.
         tells_ship_date: whether it tells a day to ship, or that there is none.
         taxes_adjusted: taxes as sent, less those that the shipper reckons; below zero it bills the difference.
@@ -68,15 +67,12 @@ class HeldOrder:
     problems: tuple[Problem, ...] = ()
     age_verified: bool | None = None
     shop_order_id: str | None = None
-    shows_meta: bool = False
     zip5: str | None = None
     state: str | None = None
     quantities: Mapping[str, int] | None = None
     ship_date: date | None = None
     tells_ship_date: bool = False
     total: Decimal | None = None
-    lines_total: Decimal | None = None
-    shipping_price: Decimal | None = None
     taxes: Decimal | None = None
     taxes_adjusted: Decimal | None = None
     packages: tuple[Package, ...] = ()

@@ -194,7 +194,7 @@ def _child(order: Record, route: str, pipe: int) -> None:
         if order["kill_at"]:
             failpoints.enable(order["kill_at"])
         told = SYNCS[route](run)
-        known = {name: getattr(told, name) for name in ("accepted", "rejected", "unknown", "sent_again")}
+        known = {name: getattr(told, name) for name in ("accepted", "rejected", "unknown")}
         known["error"] = str(told.error) if told.error else None
         with open(pipe, "w", encoding="utf-8") as file:
             json.dump({"told": known, "reached": dict(failpoints.reached)}, file)

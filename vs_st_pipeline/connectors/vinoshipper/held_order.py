@@ -29,7 +29,6 @@ from vs_st_pipeline.domain.order_desk import Compliance, HeldOrder, Package, Pro
 from vs_st_pipeline.domain.records import id_text, is_hollow
 
 META_ID: Final = "c7_order_id"
-META_KEYS: Final = frozenset({META_ID, "c7_tenant"})
 VIOLATION: Final = "COMPLIANCE_VIOLATION"
 _SUCCESS: Final = "SUCCESS"
 _ZIP: Final = re.compile(r"([0-9]{5})(?:[- ]?[0-9]{4})?", re.ASCII)
@@ -50,7 +49,6 @@ def held_order(body: Mapping[str, Any], *, text: str = "", trace_id: str | None 
     to, shipping = as_mapping(body.get("shipToAddress")), as_mapping(body.get("shipping"))
     meta = _meta(body.get("metaFields"))
     problems = problems_in(body.get("orderProblems"))
-    lines = _lines(body)
     instructions = as_mapping(body.get("specialInstructions"))
     ship_date = calendar_date(instructions.get("shipDate"))
     return HeldOrder(
@@ -61,15 +59,12 @@ def held_order(body: Mapping[str, Any], *, text: str = "", trace_id: str | None 
         problems=problems,
         age_verified=as_flag(as_mapping(body.get("ageVerification")).get("verified")),
         shop_order_id=id_text(meta.get(META_ID)),
-        shows_meta=any(id_text(meta.get(key)) is not None for key in META_KEYS),
         zip5=_zip5(to.get("postalCode")),
         state=_upper(to.get("stateCode")),
-        quantities=_quantities(lines),
+        quantities=_quantities(_lines(body)),
         ship_date=ship_date,
         tells_ship_date="shipDate" in instructions and (ship_date is not None or is_hollow(instructions["shipDate"])),
         total=_first_amount(body.get("total"), body.get("saleAmount")),
-        lines_total=_sum_of(lines),
-        shipping_price=as_decimal(shipping.get("price")),
         taxes=as_decimal(body.get("taxesTotal")),
         taxes_adjusted=as_decimal(body.get("taxesAdjusted")),
         packages=_packages(shipping.get("packages")),
@@ -181,16 +176,6 @@ def _quantities(lines: list[Mapping[str, object]] | None) -> dict[str, int] | No
             return None
         found[sku.strip()] = found.get(sku.strip(), 0) + quantity
     return found
-
-
-def _sum_of(lines: list[Mapping[str, object]] | None) -> Decimal | None:
-    total = Decimal(0)
-    for line in lines or ():
-        price, quantity = as_decimal(line.get("price")), _whole(line.get("quantity"))
-        if price is None or quantity is None:
-            return None
-        total += price * quantity
-    return total if lines is not None else None
 
 
 def _whole(value: object) -> int | None:

@@ -66,7 +66,6 @@ class Delivered:
     Attributes:
         waiting: items that the gate did not let pass, by reason.
         dropped: by reason.
-        sent_again: sends of an item that may be out already.
     """
 
     accepted: int = 0
@@ -74,7 +73,6 @@ class Delivered:
     unknown: int = 0
     waiting: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
-    sent_again: int = 0
     error: PipelineError | None = None
 
 
@@ -226,7 +224,6 @@ def deliver(
         else:
             assert isinstance(gate, Go)
             sends += 1
-            told.sent_again += row.may_be_out
             after, answer = _send(outbox, sender, item, row, told)
             order.done(row, None if after.state in (State.ACCEPTED, State.DROPPED) else after)
             if isinstance(answer, NotSent):

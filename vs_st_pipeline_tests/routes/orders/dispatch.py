@@ -282,7 +282,7 @@ class Shipper:
         return HeldOrder(
             number, status, ("OPEN" if paid else "UNPAID") if not problems else "PROBLEM",
             compliance=compliant, problems=tuple(problems), age_verified=False,
-            shop_order_id=meta.get("c7_order_id"), shows_meta=bool(meta),
+            shop_order_id=meta.get("c7_order_id"),
             zip5=body["shipToAddress"]["postalCode"][:5], state=body["shipToAddress"]["stateCode"],
             quantities=dict(quantities), total=lines + shipping + Decimal(str(body["taxes"])), body=f"[{number}]",
         )  # fmt: skip

@@ -32,9 +32,7 @@ def add(office: Office, count: int, *, paid: str = OLD, first: int = 0) -> None:
 def hold(office: Office, *numbers: int) -> None:
     for n in numbers:
         number = f"HILLSIDE-{1000 + n}"
-        office.shipper.held[number] = HeldOrder(
-            number, "SUCCESS", "SHIPPED", shop_order_id=f"a{n:02}", shows_meta=True, body="{}"
-        )
+        office.shipper.held[number] = HeldOrder(number, "SUCCESS", "SHIPPED", shop_order_id=f"a{n:02}", body="{}")
 
 
 def refused(office: Office, **run: bool) -> None:

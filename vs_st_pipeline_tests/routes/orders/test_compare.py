@@ -40,8 +40,8 @@ BOTH: tuple[ShopOrder | Mapping[str, Any], ...] = (ORDER, SENT)
 
 @pytest.mark.parametrize("order", BOTH, ids=["order", "sent"])
 def test_o6_2_meta_fields_tell_whatever_else_is_the_same(order: Any) -> None:
-    assert is_ours(order, replace(NEITHER, shop_order_id=ORDER.id, shows_meta=True), ORDER.id)
-    assert not is_ours(order, replace(HELD, shop_order_id="another", shows_meta=True), ORDER.id)
+    assert is_ours(order, replace(NEITHER, shop_order_id=ORDER.id), ORDER.id)
+    assert not is_ours(order, replace(HELD, shop_order_id="another"), ORDER.id)
 
 
 @pytest.mark.parametrize("order", BOTH, ids=["order", "sent"])

@@ -33,7 +33,7 @@ def activity(office: Office, order_id: str = "a1") -> list[str]:
 def held_there(office: Office, order_id: str = "a1", **changed: Any) -> HeldOrder:
     """Let the shipper hold an order of ours."""
     number = f"HILLSIDE-{office.shop.orders[order_id]['orderNumber']}"
-    given = {"status": "SUCCESS", "order_status": "OPEN", "shop_order_id": order_id, "shows_meta": True, **changed}
+    given = {"status": "SUCCESS", "order_status": "OPEN", "shop_order_id": order_id, **changed}
     office.shipper.held[number] = HeldOrder(number, **given)
     return office.shipper.held[number]
 

@@ -38,7 +38,7 @@ def office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Office:
     found.add(order_id="b6", number="900", orderPaidDate="2026-10-01T12:00:00.000Z")
     found.shop.said = {"a5": "Don't Send"}
     found.shipper.held["HILLSIDE-1004"] = HeldOrder(
-        "HILLSIDE-1004", "SUCCESS", "SHIPPED", shop_order_id="a3", shows_meta=True, body="{}"
+        "HILLSIDE-1004", "SUCCESS", "SHIPPED", shop_order_id="a3", body="{}"
     )
     return found
 

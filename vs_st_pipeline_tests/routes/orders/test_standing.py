@@ -21,7 +21,7 @@ from vs_st_pipeline_tests.routes.orders.standings import STATES, TABLE
 N = "HILLSIDE-1001"
 VIOLATED = (Problem("CLOSED", "no wine there", VIOLATION),)
 OURS = HeldOrder(
-    N, "SUCCESS", "OPEN", compliance=Compliance.COMPLIANT, shop_order_id="a1", shows_meta=True, zip5="94558",
+    N, "SUCCESS", "OPEN", compliance=Compliance.COMPLIANT, shop_order_id="a1", zip5="94558",
     state="CA", quantities={"CAB-2020": 2}, total=Decimal("95.00"),
 )  # fmt: skip
 READS: dict[Shows, Any] = {
@@ -251,7 +251,7 @@ def test_of_every_answer_another_orders_changes_nothing_but_a_note(one: Dispatch
 
 
 def test_o6_2_without_meta_an_order_is_ours_by_zip_and_quantities(one: Dispatch) -> None:
-    bare = replace(OURS, shop_order_id=None, shows_meta=False)
+    bare = replace(OURS, shop_order_id=None)
     for held, ours in (
         (bare, True), (replace(bare, zip5="94559"), False), (replace(bare, quantities={"CAB-2020": 3}), False),
         (replace(bare, quantities=None), False), (replace(bare, zip5=None), False),
