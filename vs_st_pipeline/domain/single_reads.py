@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.records import FIRST_GAP, LARGEST_GAP, MANY, ONE_IN
@@ -81,3 +81,8 @@ class SingleReads:
 def gap_after(attempts: int) -> timedelta:
     """Return how long to wait after so many failures: none after the first, then 15 minutes, doubled, at most a day."""
     return timedelta(0) if attempts <= 1 else min(LARGEST_GAP, FIRST_GAP * 2 ** min(attempts - 2, 10))
+
+
+def waits(next_at: datetime | None, now: datetime) -> bool:
+    """Say whether a next try is still to come; a time further off than any gap was set by a wrong clock."""
+    return next_at is not None and timedelta(0) < next_at - now <= LARGEST_GAP

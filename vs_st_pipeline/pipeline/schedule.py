@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from vs_st_pipeline.domain.records import LARGEST_GAP
+from vs_st_pipeline.domain.single_reads import waits
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.run import Run
 
@@ -45,7 +46,7 @@ def is_due(at: datetime | None, now: datetime) -> bool:
 
     A time further off than any gap was set by a clock that was ahead: to wait for it could take years.
     """
-    return at is None or (at != NEVER and not timedelta(0) < at - now <= LARGEST_GAP)
+    return at is None or (at != NEVER and not waits(at, now))
 
 
 def read_next_due(data_dir: Path, merchant_id: str, route: str) -> datetime | None:

@@ -12,11 +12,11 @@ import heapq
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from vs_st_pipeline.domain.errors import PipelineError, TryLater
-from vs_st_pipeline.domain.records import LARGEST_GAP
+from vs_st_pipeline.domain.single_reads import waits
 from vs_st_pipeline.pipeline.once.claims import Claimed
 from vs_st_pipeline.pipeline.once.items import (
     FORGOTTEN,
@@ -135,11 +135,6 @@ def is_due(row: Row, kind: Kind, now: datetime) -> bool:
     if row.state is State.REJECTED:
         return row.next_at is not None and not waits(row.next_at, now)
     return row.state is State.WAITING and not waits(row.next_at, now)
-
-
-def waits(next_at: datetime | None, now: datetime) -> bool:
-    """Say whether a time is still to come; one further off than any gap was set by a wrong clock."""
-    return next_at is not None and timedelta(0) < next_at - now <= LARGEST_GAP
 
 
 def settle(outbox: Outbox, sender: Sender, told: Delivered, *, entities: Collection[str] | None = None) -> None:

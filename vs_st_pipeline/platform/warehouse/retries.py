@@ -9,12 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from vs_st_pipeline.domain.plan import Change
-from vs_st_pipeline.domain.records import LARGEST_GAP
 from vs_st_pipeline.domain.refs import Ref
-from vs_st_pipeline.domain.single_reads import gap_after
+from vs_st_pipeline.domain.single_reads import gap_after, waits
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.keys import KEY, key_columns
 from vs_st_pipeline.platform.warehouse.outbox import OutboxEntry, record_outcome
@@ -31,8 +30,8 @@ class Rejected:
     next_at: datetime
 
     def waits_at(self, now: datetime) -> bool:
-        """Say whether its next try is still to come; one further off than any gap was set by a wrong clock."""
-        return timedelta(0) < self.next_at - now <= LARGEST_GAP
+        """Say whether its next try is still to come."""
+        return waits(self.next_at, now)
 
 
 def request_hash(changes: Iterable[Change]) -> str:

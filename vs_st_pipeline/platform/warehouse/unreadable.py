@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from vs_st_pipeline.domain.errors import PipelineError
-from vs_st_pipeline.domain.records import LARGEST_GAP
-from vs_st_pipeline.domain.single_reads import gap_after
+from vs_st_pipeline.domain.single_reads import gap_after, waits
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 
@@ -62,11 +61,9 @@ def unreadable_ids(db: Db, kind: str) -> set[str]:
 
 
 def waiting_ids(db: Db, kind: str, now: datetime) -> set[str]:
-    """Return ids of records that wait for their next try; one further off than any gap was set by a wrong clock."""
+    """Return ids of records that wait for their next try."""
     return {
-        record_id
-        for (known, record_id), next_at in _next_tries(db).items()
-        if known == kind and timedelta(0) < next_at - now <= LARGEST_GAP
+        record_id for (known, record_id), next_at in _next_tries(db).items() if known == kind and waits(next_at, now)
     }
 
 

@@ -15,6 +15,8 @@ from typing import Final
 
 from vs_st_pipeline.connectors.waymore.answers import SAYS_NOTHING, Answer, Outcome
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, TryLater
+from vs_st_pipeline.domain.records import LARGEST_GAP
+from vs_st_pipeline.domain.single_reads import waits
 from vs_st_pipeline.platform.cpu_slots import releasing
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import facts, registration
@@ -22,7 +24,6 @@ from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.systems import DESTINATION
 
 FIRST_GAP: Final = timedelta(hours=1)
-LARGEST_GAP: Final = timedelta(hours=24)
 _NOT_BEFORE: Final = "not_before"  # epoch seconds of the real clock
 _UNMARKED: Final = "unmarked"
 _LONGEST_PAUSE: Final = 20.0
@@ -37,11 +38,6 @@ def gap_after(refusals: int) -> timedelta | None:
         return None
     doublings: int = min(refusals - 2, 10)
     return min(FIRST_GAP * (1 << doublings), LARGEST_GAP)
-
-
-def waits(next_at: datetime | None, now: datetime) -> bool:
-    """Say whether a time is still to come; one further off than any gap was set by a wrong clock."""
-    return next_at is not None and timedelta(0) < next_at - now <= LARGEST_GAP
 
 
 def ask_gate(session: AudienceSession, db: Db) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from vs_st_pipeline.domain.single_reads import waits
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.audience import calls, outbox, people
+from vs_st_pipeline.routes.audience import outbox, people
 from vs_st_pipeline.routes.audience.outbox import Row
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import Block, Event, Kind
@@ -140,7 +141,7 @@ class Gates:
         if row.state == outbox.DEAD:
             return True
         if row.state == outbox.REJECTED:
-            return calls.waits(row.next_at, now)
+            return waits(row.next_at, now)
         return row.may_be_out and self.session.settings.on_unknown == "hold" and not row.released
 
     def _is_late(self, row: Row) -> bool:

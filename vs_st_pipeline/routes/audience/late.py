@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from vs_st_pipeline.domain.records import LARGEST_GAP
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases, calls
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -127,7 +128,7 @@ def _refused(db: Db, block: Block, session: AudienceSession) -> tuple[str, ...]:
         block,
         f"""why = 'rejected' and run_id is distinct from ? and
             (not dead and (next_at is null or next_at <= ? or next_at > ?) or {changed})""",
-        [session.run.run_id, now, now + calls.LARGEST_GAP],
+        [session.run.run_id, now, now + LARGEST_GAP],
     )
 
 
