@@ -1,1 +1,1 @@
-"""Runs the stages: raw, staged, planned, synced."""
+"""Holds what routes are made of: a route, sessions, plans, brake, hints, erasure, status. It names no system."""

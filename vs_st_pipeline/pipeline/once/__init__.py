@@ -1,4 +1,4 @@
-"""What a route is made of that says things once: orders, events, messages (routes.md R19, R35, R38).
+"""Makes a route that says each thing once, of an outbox that is the same for all of them (routes.md R19, R35, R38).
 
 items       what is said: kinds, items, answers, and what an unknown outcome becomes
 session     hold the route's lock; bring file, evidence and suppression in step

@@ -1,1 +1,1 @@
-"""Holds one DuckDB file per merchant, and the tables that every room may use."""
+"""Holds one DuckDB file per merchant and route, and the tables that every room may use."""

@@ -8,7 +8,6 @@ of one that was told before, who told it stays as it was.
 
 from __future__ import annotations
 
-from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
 from vs_st_pipeline.routes.audience.words import Block, Event, Rank
@@ -18,7 +17,7 @@ _ADDS = {"customer": Event.CUSTOMER_ADD, "product": Event.PRODUCT_ADD, "order": 
 _TOLD = "told, told_key, told_call, told_at"
 
 
-def move(db: Db, run: Run) -> None:
+def move(db: Db) -> None:
     """Move all of them."""
     kinds = {row[0] for row in db.rows("select distinct kind from planned.audience_moves")}
     events = {row[0] for row in db.rows("select distinct event from planned.audience_news where not late")}

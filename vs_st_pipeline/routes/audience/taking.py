@@ -37,7 +37,7 @@ def take(session: AudienceSession) -> None:
         melting.melt(db, run)
         _enter(session, db)
         _late(db, session)
-        base_moves.move(db, run)
+        base_moves.move(db)
         difference.remember_held(db)
         db.execute("delete from staged.shop_passed_on where number in (select number from planned.audience_looked_at)")
         undecided = db.value("select undecided from planned.audience_made")

@@ -38,7 +38,7 @@ def resolve(run: Run, notice_id: str, *, sent: bool, because: str) -> State:
             standing = claims.find(store, notice_id)
             if standing is None or standing.merchant != run.merchant.id:
                 continue
-            claim = claims.resolve(store, notice_id, sent=sent, now=run.now())
+            claim = claims.resolve(store, notice_id, sent=sent)
             if claim is None:
                 raise BadArguments(f"this message is {standing.state}, and nothing is to be settled by a person")
             with run.open() as db, db.transaction():

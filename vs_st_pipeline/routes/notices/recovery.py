@@ -51,13 +51,13 @@ def begin(session: NoticesSession) -> None:
         lost = _refill(run, store)
         if lost:
             taking.take_again(store, run=run)
-        _sweep(run, store)
+        _sweep(store)
         _unsent(run, store, lost=lost)
         copying.copy(session, account)
     _left_alone(session)
 
 
-def _sweep(run: Run, store: AccountStore) -> None:
+def _sweep(store: AccountStore) -> None:
     """Make open claims unknown: those of this merchant, which sends under its sync lock alone, and old ones."""
     with store.read() as file:
         if file.execute("select 1 from claims where state = 'open' limit 1").fetchone() is None:

@@ -381,7 +381,7 @@ def test_7_1_a_late_answer_of_an_earlier_try_says_nothing_of_the_one_under_way(o
     what = message(office.account)
     first = made(office.claim(what))
     claims.settle(office.store(), what.notice_id, "unknown", now=office.at)
-    claims.resolve(office.store(), what.notice_id, sent=False, now=office.at)
+    claims.resolve(office.store(), what.notice_id, sent=False)
     assert made(office.claim(what)).is_mine
     found = claims.settle(office.store(), what.notice_id, "refused", now=office.at, tries=first.tries)
     assert found.state == "open"
@@ -402,9 +402,9 @@ def test_7_5_states_never_fall() -> None:
 def test_7_6_a_person_settles_an_unknown_one_alone(office: Office, sent: bool) -> None:
     what = message(office.account)
     office.claim(what)
-    assert claims.resolve(office.store(), what.notice_id, sent=sent, now=office.at) is None
+    assert claims.resolve(office.store(), what.notice_id, sent=sent) is None
     claims.settle(office.store(), what.notice_id, "unknown", now=office.at)
-    found = claims.resolve(office.store(), what.notice_id, sent=sent, now=office.at + timedelta(days=3))
+    found = claims.resolve(office.store(), what.notice_id, sent=sent)
     assert found is not None
     assert (found.state, found.evidence) == ("accepted" if sent else "released", "person")
     assert found.accepted_at == (NOON if sent else None)

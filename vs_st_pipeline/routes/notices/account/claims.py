@@ -209,7 +209,7 @@ def release(store: AccountStore, notice_id: str) -> Claim | None:
         return claim_rows.change(db, found, state=Claimed.RELEASED, evidence="person", code=None, reason=None)
 
 
-def resolve(store: AccountStore, notice_id: str, *, sent: bool, now: datetime) -> Claim | None:
+def resolve(store: AccountStore, notice_id: str, *, sent: bool) -> Claim | None:
     """Take a person's word on an unknown one: it was sent, or not, so that it may be claimed anew (7.6).
 
     Returns:
