@@ -26,6 +26,8 @@ from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import Warehouse, log_of
+from vs_st_pipeline.platform.warehouse.state import set_state
+from vs_st_pipeline.platform.warehouse.suppression import REWRITE
 
 Carried = Mapping[str, str]  # tables that are carried over, and which of their rows
 
@@ -77,15 +79,20 @@ def rebuild(run: Run, route: Route) -> RebuildResult:
         if not path.exists():
             return RebuildResult(None)
         kept: dict[str, int] = {}
+        unfinished = False
         unreadable = why_unreadable(run, route)
         workshop = erasure.work_dir(run)
         shutil.rmtree(workshop, ignore_errors=True)
         if unreadable is None:
             # After this, the copy of the hashes beside the file is whole, and it goes into the new file. A damaged copy
             # is no reason to throw away a good file, which holds the same hashes.
-            erasure.begin(run, CONNECTORS)
+            with run.open() as db:
+                unfinished = erasure.is_begun(db)
+            erasure.bring_in_step(run, CONNECTORS)
+            if not unfinished:
+                erasure.finish(run)
             kept = _copy_carried(run, route.carried, workshop)
-        draft = _draft(run, kept, workshop)
+        draft = _draft(run, kept, workshop, unfinished=unfinished)
         stamp = f"{utc_now_naive():%Y%m%dT%H%M%S%f}"
         aside = path.with_name(f"{path.name}.{stamp}.bak")
         if log_of(path).exists():  # of a file that could not be opened; it must not be read into the new file
@@ -113,11 +120,18 @@ def _copy_carried(run: Run, carried: Carried, workshop: Path) -> dict[str, int]:
         return {table: int(db.value(f"select count(*) from {table} where {which}")) for table, which in carried.items()}
 
 
-def _draft(run: Run, carried: Collection[str], workshop: Path) -> Path:
+def _draft(run: Run, carried: Collection[str], workshop: Path, *, unfinished: bool) -> Path:
+    """Make the new file.
+
+    Args:
+        unfinished: a `forget` was cut off. The route's next sync does the rest, which alone knows the route's files.
+    """
     warehouse = Warehouse(workshop, run.warehouse.layouts, wait_seconds=run.warehouse.wait_seconds)
     with warehouse.open(run.merchant.id, run.route) as db, db.transaction():
         for table in carried:
             db.execute(f"insert into {table} by name select * from read_parquet('{_quoted(workshop, table)}')")
+        if unfinished:
+            set_state(db, REWRITE, True, run.now())
     return warehouse.file(run.merchant.id, run.route)
 
 

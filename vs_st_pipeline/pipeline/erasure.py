@@ -135,15 +135,24 @@ def _as_hinted(names: Sequence[tuple[str, str]], connectors: Sequence[Connector[
 
 def begin(run: Run, connectors: Sequence[Connector[Any]], own: OwnTraces = NO_OWN) -> None:
     """Bring the hashes in the file and their copy in step, and finish an erasure; call it before anything is read."""
-    keep_two_copies(run, lambda db: _erase_again(db, run, connectors, own))
+    bring_in_step(run, connectors, own)
     finish(run, own)
+
+
+def bring_in_step(run: Run, connectors: Sequence[Connector[Any]], own: OwnTraces = NO_OWN) -> None:
+    """Bring the hashes in the file and their copy in step; an erasure that was begun stays so."""
+    keep_two_copies(run, lambda db: _erase_again(db, run, connectors, own))
+
+
+def is_begun(db: Db) -> bool:
+    """Say whether an erasure has yet to be finished: what was erased may still lie in files, or in the file's bytes."""
+    return get_state(db, REWRITE) is not None
 
 
 def finish(run: Run, own: OwnTraces = NO_OWN) -> None:
     """Remove what was erased from the disk: from the file, and with it what a rebuild has set aside."""
     with run.open() as db:
-        wanted = get_state(db, REWRITE)
-        forgotten = read_suppressed(db) if wanted else None
+        forgotten = read_suppressed(db) if is_begun(db) else None
     if forgotten is not None:
         own.rewrite(run, forgotten)
         for path in quarantined_files(run.file()):

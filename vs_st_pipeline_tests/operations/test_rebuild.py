@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -123,7 +123,7 @@ def test_wherever_the_power_goes_a_whole_file_is_in_its_place(
     story.begin_synced()
     forget(story)
 
-    def dies(*_: object) -> None:
+    def dies(*_: object, **__: object) -> None:
         raise PowerGone
 
     with monkeypatch.context() as patch:
@@ -144,7 +144,7 @@ def test_a_file_system_without_links_will_do(story: Story, monkeypatch: pytest.M
     def no_links(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr("vs_st_pipeline.operations.rebuild.os", SimpleNamespace(link=no_links))
     rebuild(story)
     assert set_aside(story)[0].read_bytes() == before
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.pipeline.evidence_file import evidence_path
+from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, evidence_path
 from vs_st_pipeline.platform.http.client import HttpClient
 from vs_st_pipeline_tests.support.consumers import (
     CRMS,
@@ -156,6 +156,26 @@ def test_c10_5_forget_leaves_ids_in_the_evidence_and_later_orders_are_not_stored
     assert [crm for crm in CRMS if EMAIL in repr(scene.journal(crm))] == []
     assert EMAIL not in repr(scene.rows("select body from raw.sopost_orders"))
     assert all(EMAIL in scene.look().subscribed(crm) for crm in CRMS), "CRMs are not touched"
+
+
+def test_c10_5_a_forget_that_was_cut_off_is_finished_after_a_rebuild(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new file has to know of it: what is left to do is in the evidence file, which `rebuild` does not look into."""
+    scene.order(EMAIL)
+    scene.synced()
+
+    def cut(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EvidenceFile, "rewrite", cut)
+        assert scene.run("forget", "--merchant", scene.merchant, EMAIL, "--yes").exit_code != 0
+    assert EMAIL in repr(scene.evidence_lines())
+    assert scene.run("rebuild", "--merchant", scene.merchant, "--route", ROUTE, "--yes").exit_code == 0
+    assert EMAIL not in repr(scene.evidence_lines())
+    assert key_of(EMAIL) not in repr(scene.evidence_lines())
+    assert len(scene.evidence_lines()) >= len(CRMS), "that somebody was subscribed stays"
 
 
 def test_r35_spent_consents_outlive_the_database(scene: Scene) -> None:
