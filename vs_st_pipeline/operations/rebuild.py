@@ -73,7 +73,7 @@ def rebuild(run: Run, route: Route) -> RebuildResult:
     """
     if ONCE in route.toolkits:
         unreadable = why_unreadable(run, route)
-        return RebuildResult(repair.set_aside(run), unreadable=unreadable)
+        return RebuildResult(repair.set_aside(run, route.connectors), unreadable=unreadable)
     with run.sync_lock():
         path = run.file()
         if not path.exists():

@@ -22,6 +22,7 @@ from vs_st_pipeline.pipeline.route import Route
 from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.suppression import Identifiers
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 from vs_st_pipeline_tests.support.story import FFION, MARISOL, TEST
 from vs_st_pipeline_tests.support.story import Story as World
@@ -153,7 +154,7 @@ class TestForget:
     def test_routes_take_turns_with_the_copy_of_the_hashes(self, story: World, letters: Letters):
         """Two routes that add at once would lose what the other one wrote."""
         assert story.sync(every=True).exit_code == 0
-        once_erasure.forget(run_of(story), [("phone", FFION)])  # before, there is nothing to take turns about
+        once_erasure.forget(run_of(story), Identifiers(phones={FFION}))  # before, there is nothing to take turns about
         with file_lock(folder_of(story) / forgotten_copy.LOCK):
             with pytest.raises(TryLater, match="another route"):
                 erasure.begin(run_of(story, "contacts"), SYSTEMS)
@@ -174,7 +175,7 @@ class TestRebuild:
     ):
         """R35."""
         story.sync("--route", "toy")
-        once_erasure.forget(run_of(story), [("phone", FFION)])
+        once_erasure.forget(run_of(story), Identifiers(phones={FFION}))
         if damaged:
             (folder_of(story) / "toy.duckdb").write_bytes(b"damaged" * 999)
         done = story.run("rebuild", "--merchant", TEST, "--route", "toy", "--yes", "--json")

@@ -1,10 +1,7 @@
-"""Forgets a person in what a say-once route keeps: the outbox, the ledger, the evidence file, and the disk.
+"""Says what a say-once route keeps of people beside their records: the outbox, the ledger, the evidence file.
 
-Data flow: names -> raw.forgotten, `forgotten.json` -> rows and lines without the person; keys, ids, states and times
-stay, so that nothing is said twice. Records that were read of the person go whole.
-
-Each step may be the last one before the power goes: the hashes and the erased rows are one transaction, which also sets
-the state `REWRITE`; while it is set, the next sync or the next `forget` does the rest.
+Data flow: who is forgotten (`pipeline.erasure`) -> rows and lines without the person; keys, ids, states and times stay,
+so that nothing is said twice.
 """
 
 from __future__ import annotations
@@ -14,87 +11,49 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress as ignoring
 from typing import Any
 
+from vs_st_pipeline.pipeline import erasure
+from vs_st_pipeline.pipeline.erasure import OwnTraces
 from vs_st_pipeline.pipeline.evidence_file import EvidenceFile, Line
-from vs_st_pipeline.pipeline.forgotten_copy import keep_two_copies
-from vs_st_pipeline.pipeline.once.items import FORGOTTEN, Person
+from vs_st_pipeline.pipeline.once.items import FORGOTTEN
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.platform.warehouse.state import clear_state, get_state, set_state
-from vs_st_pipeline.platform.warehouse.suppression import (
-    REWRITE,
-    Identifiers,
-    Suppressed,
-    erase,
-    known_names,
-    read_suppressed,
-    suppress,
-)
+from vs_st_pipeline.platform.warehouse.suppression import Identifiers, Suppressed
+
+Connectors = Sequence[Connector[Any]]
 
 
-def forget(run: Run, people: Sequence[Person]) -> int:
-    """Forget these names in this route, their stored records too; returns how many rows of the outbox named one.
+def forget(run: Run, who: Identifiers, connectors: Connectors = ()) -> int:
+    """Forget these people in this route, their stored records too; returns how many rows of the outbox named one.
 
     Raises:
         TryLater: a sync of the route is running.
     """
-    with run.sync_lock():
-        gone = count(run, people)  # first: another route may have forgotten them just now, and then `begin` erases them
-        begin(run)
-        with run.open() as db, db.transaction():
-            suppress(db, people, run.now())
-            erase(db, list(people), run.now())  # what was read of them, and what is to be read
-            _erase(db, read_suppressed(db), run)
-            set_state(db, REWRITE, True, run.now())
-        begin(run)
-        if run.inbox is not None:
-            run.inbox.forget(run.merchant.id, people)
+    gone = count(run, who, connectors)
+    erasure.forget(run, who, connectors, _own(run))
     return gone
 
 
-def traces_of(db: Db, known: Identifiers, connectors: Sequence[Connector[Any]]) -> list[Person]:
-    """Return all that names the same people in these systems' records: one record leads to the next."""
-    before = -1
-    while (count := len(known.names())) != before:
-        before = count
-        for connector in connectors:
-            connector.find_person(db, known)
-    return known.names()
-
-
-def count(run: Run, people: Sequence[Person]) -> int:
-    """Return how many rows of the outbox or the ledger name one of these; nothing is changed."""
+def count(run: Run, who: Identifiers, connectors: Connectors = ()) -> int:
+    """Return how many rows of the outbox or the ledger name one of these people; nothing is changed."""
+    named = {*who.names(), *erasure.find(run, who, connectors).traces.names()}
     with run.open() as db:
-        return count_naming(db, people)
+        return len(_keys_naming(db, lambda kind, value: (kind, value) in named))
 
 
-def count_naming(db: Db, people: Sequence[Person]) -> int:
-    """Return how many rows of the outbox or the ledger name one of these."""
-    named = {tuple(one) for one in people}
-    return len(_keys_naming(db, lambda kind, value: (kind, value) in named))
-
-
-def begin(run: Run) -> None:
+def begin(run: Run, connectors: Connectors = ()) -> None:
     """Bring the hashes in the file and the merchant's copy in step, and finish an erasure."""
-    keep_two_copies(run, lambda db: _erase_again(db, run))
+    erasure.begin(run, connectors, _own(run))
+
+
+def _own(run: Run) -> OwnTraces:
+    return OwnTraces(erase=lambda db, forgotten: _erase(db, forgotten, run), rewrite=_rewrite_file)
+
+
+def _rewrite_file(run: Run, forgotten: Suppressed) -> None:
+    EvidenceFile.of(run).rewrite(lambda line: _without(line, forgotten))
     with run.open() as db:
-        wanted, forgotten = get_state(db, REWRITE), read_suppressed(db)
-    if wanted:
-        EvidenceFile.of(run).rewrite(lambda line: _without(line, forgotten))
-        path = run.file()
-        for aside in path.parent.glob(f"{path.name}.*.bak*"):  # a rebuild has set them aside, with the person in them
-            aside.unlink(missing_ok=True)
-        run.rewrite()
-        with run.open() as db, db.transaction():
-            db.execute("delete from once.evidence_read")  # it is another file now, and none of it is lost
-            clear_state(db, REWRITE)
-
-
-def _erase_again(db: Db, run: Run) -> None:
-    forgotten = read_suppressed(db)
-    erase(db, known_names(db, forgotten), run.now())
-    if _erase(db, forgotten, run):
-        set_state(db, REWRITE, True, run.now())
+        db.execute("delete from once.evidence_read")  # it is another file now, and none of it is lost
 
 
 def _erase(db: Db, forgotten: Suppressed, run: Run) -> int:

@@ -5,10 +5,11 @@ Data flow: keys, entities, codes -> once.outbox, claims. Under the route's sync 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.pipeline.once import erasure
@@ -16,6 +17,7 @@ from vs_st_pipeline.pipeline.once.claims import Claimed
 from vs_st_pipeline.pipeline.once.items import Row, State
 from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.platform.clock import utc_now_naive
+from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.files import log_of
 
@@ -75,7 +77,7 @@ def resolve(outbox: Outbox, row: Row, *, sent: bool, who: str) -> bool:
     return True
 
 
-def set_aside(run: Run) -> Path | None:
+def set_aside(run: Run, connectors: Sequence[Connector[Any]] = ()) -> Path | None:
     """Set the route's file aside, readable or not; the next sync fills a new one from the claims.
 
     Returns where it lies now, None where there was none. What was stored and never sent is planned anew by then.
@@ -88,7 +90,7 @@ def set_aside(run: Run) -> Path | None:
         if path.exists():
             # The copy of the hashes beside it is whole after this. What cannot be read has told all that it can.
             with suppress(BadSettings):
-                erasure.begin(run)
+                erasure.begin(run, connectors)
         aside = path.with_name(f"{path.name}.{utc_now_naive():%Y%m%dT%H%M%S%f}.bak")
         if log_of(path).exists():  # first: it must never be read into the new file
             log_of(path).rename(log_of(aside))

@@ -8,9 +8,10 @@ with opened(run, KINDS) as outbox:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.pipeline.once import erasure
@@ -20,6 +21,7 @@ from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.recovery import recover
 from vs_st_pipeline.pipeline.once.rows import Settled
 from vs_st_pipeline.pipeline.schedule import SOON, write_next_due
+from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 
@@ -28,6 +30,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 def opened(
     run: Run,
     kinds: Iterable[Kind],
+    connectors: Sequence[Connector[Any]] = (),
     *,
     settled: Settled = lambda db, row, answer: None,
     next_due: Callable[[], datetime | None] = lambda: None,
@@ -35,6 +38,7 @@ def opened(
     """Hold the route's sync lock, and give its outbox with everything in step.
 
     Args:
+        connectors: the systems whose records of forgotten people are erased.
         settled: what of the route's own tables moves with an answer (`Rows`).
         next_due: asked at the end, well or not: when the route itself wants to run next. What the outbox waits for may
             be earlier.
@@ -43,7 +47,7 @@ def opened(
         TryLater: another sync of the route is running.
     """
     with run.sync_lock(), run.keeping():
-        erasure.begin(run)
+        erasure.begin(run, connectors)
         outbox = Outbox(run, kinds, Claims(EvidenceFile.of(run)), settled)
         recover(outbox)
         try:

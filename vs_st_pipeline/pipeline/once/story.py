@@ -212,7 +212,7 @@ class Story:
         return report
 
     def _opened(self, run: Run) -> Any:
-        return opened(run, self.kinds, next_due=lambda: run.now() + self.every)
+        return opened(run, self.kinds, self.connectors, next_due=lambda: run.now() + self.every)
 
     def _plan(
         self,
@@ -292,14 +292,11 @@ class Story:
 
     def find(self, run: Run, person: Person) -> dict[str, int]:
         """Count what names a person."""
-        with run.open() as db:
-            return {self.records: erasure.count_naming(db, erasure.traces_of(db, _named(person), self.connectors))}
+        return {self.records: erasure.count(run, _named(person), self.connectors)}
 
     def forget(self, run: Run, person: Person) -> dict[str, int]:
         """Forget a person, whether anything is stored or not."""
-        with run.open() as db:
-            names = erasure.traces_of(db, _named(person), self.connectors)
-        return {self.records: erasure.forget(run, names)}
+        return {self.records: erasure.forget(run, _named(person), self.connectors)}
 
     # --- what the fleet asks --------------------------------------------------------------------------------------
 

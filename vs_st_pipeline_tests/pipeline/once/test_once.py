@@ -17,6 +17,7 @@ from vs_st_pipeline.pipeline.once.outbox import Outbox
 from vs_st_pipeline.pipeline.once.rows import count_open, read_history
 from vs_st_pipeline.pipeline.once.session import opened
 from vs_st_pipeline.pipeline.schedule import is_due, read_next_due
+from vs_st_pipeline.platform.warehouse.suppression import Identifiers
 from vs_st_pipeline_tests.toys import parcels
 from vs_st_pipeline_tests.toys.client import Client
 from vs_st_pipeline_tests.toys.world import NOON, World
@@ -388,7 +389,7 @@ def test_a_file_that_is_rebuilt_knows_what_was_said_and_forget_removes_the_old_o
     assert world.sync().error is None
     assert world.shop.texts() == ["p1 created", "p2 created"]
     assert world.states() == {"unknown": 1, "waiting": 1, "accepted": 1}
-    erasure.forget(world.run(), [("phone", "7075550142")])
+    erasure.forget(world.run(), Identifiers(phones={"7075550142"}))
     assert not aside.exists()
 
 
@@ -456,7 +457,7 @@ def test_forget_erases_a_person_drops_what_is_unsent_and_keeps_out_what_comes(wo
     world.shop.parcel("p1", "created", "shipped", phone="7075550142")
     world.shop.fault("400")
     world.sync()
-    assert erasure.forget(world.run(), [("phone", "7075550142")]) == 2
+    assert erasure.forget(world.run(), Identifiers(phones={"7075550142"})) == 2
     folder = world.data / "merchants" / "one"
     assert world.states() == {"accepted": 2, "dropped": 1}
     assert b"7075550142" not in (folder / "parcels.evidence.jsonl").read_bytes()
@@ -474,7 +475,7 @@ def test_forget_erases_a_person_drops_what_is_unsent_and_keeps_out_what_comes(wo
 def test_who_was_forgotten_by_another_route_is_erased_here_by_the_next_sync(world: World) -> None:
     world.shop.parcel("p1", "created", phone="7075550142")
     world.sync()
-    erasure.forget(world.run("letters"), [("phone", "7075550142")])
+    erasure.forget(world.run("letters"), Identifiers(phones={"7075550142"}))
     assert world.rows("select count(*) from once.outbox where people <> '[]'") == [(1,)]
     world.sync()
     assert world.rows("select count(*) from once.outbox where people <> '[]'") == [(0,)]
@@ -548,7 +549,7 @@ def test_what_may_be_out_of_a_forgotten_person_is_settled_and_never_sent_again(
     world.shop.fault("reset_after" if taken else "reset_before")
     world.shop.fault("500_before", "GET", "/messages")
     world.sync()
-    erasure.forget(world.run(), [("phone", "7075550142")])
+    erasure.forget(world.run(), Identifiers(phones={"7075550142"}))
     if rule == "read":
         world.lose_database()
     for _ in range(4):
@@ -609,7 +610,7 @@ def test_a_lost_evidence_file_is_made_again_with_the_destinations_words_and_with
     world.shop.parcel("p1", "created")
     world.shop.parcel("p2", "created", phone="7075550199")
     world.sync()
-    erasure.forget(world.run(), [("phone", "7075550199")])
+    erasure.forget(world.run(), Identifiers(phones={"7075550199"}))
     path = world.data / "merchants" / "one" / "parcels.evidence.jsonl"
     before = {line["key"]: line.get("answer") for line in world.evidence() if line["state"] == "accepted"}
     path.unlink()
@@ -667,6 +668,6 @@ def test_forget_also_erases_what_a_say_once_route_has_read_or_is_to_read(world: 
         hints.store(db, [hints.Hint("crm", "people", who, "hook") for who in ("h1", "h2")], NOON)
         db.execute("create table toy.called (phone varchar)")
         db.execute("insert into toy.called values ('7075550142'), ('7075550199')")
-    erasure.forget(world.run(), [("phone", "7075550142"), ("crm people", "h1")])
+    erasure.forget(world.run(), Identifiers(phones={"7075550142"}, records={"crm people": {"h1"}}))
     assert world.rows("select id from once.hints") == [("h2",)]
     assert world.rows("select phone from toy.called") == [("7075550199",)]
