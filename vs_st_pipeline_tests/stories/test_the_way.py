@@ -353,6 +353,17 @@ def test_a_customer_in_the_list_whose_detail_is_404_is_not_deleted(story: Story)
     assert (marisol["Order Count"], marisol["Lifetime Value"]) == ("4", "1400.00")
 
 
+def test_7_6_a_customer_who_is_missing_and_answers_404_is_deleted_though_few_are_left(story: Story) -> None:
+    story.begin_synced()
+    assert story.synced()["planned"]["unmatched"] == 4
+    marisol = story.contact(MARISOL)
+    for customer in sorted(story.shop.customers(TEST), key=lambda one: one["id"] != 700101)[:4]:
+        story.shop.delete_customer(customer["id"])
+    # More than a fifth is missing, but fewer than 10 contacts were synced, so the brake does not judge.
+    assert story.synced()["planned"]["unmatched"] > 4
+    assert story.contact(MARISOL) == marisol
+
+
 @pytest.mark.parametrize("born", [1970, 2015])
 def test_a_contact_that_falls_to_another_customer_is_judged_and_filled_by_what_is_true_of_him_now(
     story: Story, born: int
