@@ -6,7 +6,7 @@ in `operations/worker/looks.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -67,20 +67,29 @@ def text_of(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def note_rows(inbox: Inbox, merchant_id: str, rows: Sequence[Row], latest: datetime | None = None) -> None:
+def note_rows(
+    inbox: Inbox,
+    merchant_id: str,
+    rows: Sequence[Row],
+    latest: datetime | None = None,
+    *,
+    before: tuple[str | None, Mapping[str, str]] | None = None,
+) -> None:
     """Note rows as seen.
 
     Args:
         latest: a later time of an update cannot be right, and must not hide what comes; None: any can.
+        before: what had been seen a moment ago (`Inbox.seen`), where the caller knows it. What others noted since then
+            stands: a time in the inbox never goes back.
     """
     seen = {row.id: text_of(row.updated) for row in rows if row.updated}
-    before, noted = inbox.seen(merchant_id)
-    if not seen and before is not None:
+    newest_before, noted = inbox.seen(merchant_id) if before is None else before
+    if not seen and newest_before is not None:
         return
     right = [at for at in seen.values() if latest is None or at <= text_of(latest)]
-    newest = max([*right, *([before] if before else [])], default=None)
+    newest = max([*right, *([newest_before] if newest_before else [])], default=None)
     oldest = text_of(datetime.fromisoformat(newest) - OVERLAP) if newest else ""
     seen = {one: at for one, at in seen.items() if at >= oldest and noted.get(one) != at}
-    if not seen and newest == before and not any(at < oldest for at in noted.values()):
+    if not seen and newest == newest_before and not any(at < oldest for at in noted.values()):
         return
     inbox.note_seen(merchant_id, seen, newest=newest, forget_before=oldest)

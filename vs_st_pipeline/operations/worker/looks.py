@@ -4,11 +4,17 @@ Data flow: looks that are due -> one page of a list -> rows that were not seen b
 
 Looks are spread evenly over the period, and take half of a system's fleet rate at most: they come less often then.
 What was seen is kept in the inbox, by looks and by whole syncs, so that a row is a hint once.
+
+Thousands of merchants are looked at every two minutes, and nearly all of these looks find nothing. So one that does is
+a request and a question to the inbox: it opens no DuckDB file and writes nothing but when the next one is due. Who is
+looked at, and how often, is worked out where something has changed, and not at each turn.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,13 +29,14 @@ from typing import Any, Final
 from vs_st_pipeline import connectors
 from vs_st_pipeline.domain.errors import PipelineError, TryLater
 from vs_st_pipeline.domain.hints import Call
-from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.operations.worker.roster import Pairs
+from vs_st_pipeline.operations.worker.turns import Pair
 from vs_st_pipeline.pipeline.route import Route
-from vs_st_pipeline.pipeline.session import Session, opened
+from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.cpu_slots import CpuSlots
+from vs_st_pipeline.platform.garbage import collect_less
 from vs_st_pipeline.platform.inbox.store import UNUSABLE, Arrival, Inbox
 from vs_st_pipeline.platform.looking import OVERLAP, Looking, Page, Row, note_rows, text_of
 from vs_st_pipeline.platform.run import Run
@@ -38,6 +45,8 @@ from vs_st_pipeline.platform.settings.merchants import Merchant
 SHARE_OF_FLEET: Final = 0.5
 JOBS: Final = 8
 LOOK_SECONDS: Final = 0.5
+SYNCED_SECONDS: Final = 5.0  # until a merchant that had no good sync is asked about again: one small file each
+PLACE_SECONDS: Final = 30.0  # until it is asked again whether each merchant has its next look in the inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +139,18 @@ class Looks:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     jobs: int = JOBS
     _slots: CpuSlots = field(default_factory=lambda: CpuSlots(2))
-    _synced: set[str] = field(default_factory=set)
-    _seers: tuple[Pairs | None, dict[str, Seer]] = field(default=(None, {}))
+    _pairs: Pairs | None = None
+    _seers: dict[str, Seer] = field(default_factory=dict)
+    _resting: Mapping[Pair, str] = field(default_factory=dict)
+    _synced: set[Pair] = field(default_factory=set)
+    _unsynced: set[Pair] = field(default_factory=set)
+    _every: dict[str, float] = field(default_factory=dict)
+    _asked_at: float = -math.inf
+    _placed_at: float = -math.inf
 
     def once(self, pairs: Pairs, *, within: float, stop: Event) -> int:
         """Make the looks that are due by then, each once; return how many were made."""
+        collect_less()
         until, done = self.inbox.clock() + within, 0
         with ThreadPoolExecutor(self.jobs, thread_name_prefix="vs-st look") as pool:
             for due, seer, period in self._due(pairs, until):
@@ -153,6 +169,7 @@ class Looks:
     def _run(self, pairs: Callable[[], Pairs], stop: Event) -> None:
         pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="vs-st look")
         under_way: set[str] = set()
+        collect_less()
         try:
             while not stop.wait(LOOK_SECONDS):
                 with suppress(PipelineError, *UNUSABLE):
@@ -166,14 +183,32 @@ class Looks:
 
     def _due(self, pairs: Pairs, until: float) -> list[tuple[float, Seer, float]]:
         """Return the looks that are due by then, the longest due first, with their periods; new ones are placed."""
+        self._find(pairs)
+        if time.monotonic() >= self._placed_at + PLACE_SECONDS:
+            now = self.inbox.clock()
+            self.inbox.place_looks({one: first_at(one, period, now) for one, period in self._every.items()})
+            self._placed_at = time.monotonic()
+        at = self.inbox.looks(until)
+        due = [(moment, self._seers[one], self._every[one]) for one, moment in at.items() if one in self._every]
+        return sorted(due, key=lambda one: (one[0], one[1].merchant.id))
+
+    def _find(self, pairs: Pairs) -> None:
+        """Find out anew who is looked at, and how often, where that may have changed: it costs much for thousands."""
         resting = self.inbox.resting()
-        if self._seers[0] is not pairs:
-            self._seers = pairs, seers_of(pairs)
+        is_known = pairs is self._pairs and resting == self._resting
+        if is_known and not (self._unsynced and time.monotonic() >= self._asked_at + SYNCED_SECONDS):
+            return
+        if pairs is not self._pairs:
+            self._seers = seers_of(pairs)
+        of = {(merchant, route.name) for merchant, seer in self._seers.items() for route in seer.routes}
+        self._asked_at = time.monotonic()
+        self._synced |= {pair for pair in of - self._synced if self._is_synced(pair)}
+        self._unsynced = of - self._synced
         seers = {
             merchant: seer
-            for merchant, seer in self._seers[1].items()
+            for merchant, seer in self._seers.items()
             if not any((merchant, route.name) in resting for route in seer.routes)
-            and any(self._is_synced(merchant, route) for route in seer.routes)
+            and any((merchant, route.name) in self._synced for route in seer.routes)
         }
         every: dict[str, float] = {}
         for connector in connectors.CONNECTORS:
@@ -183,17 +218,13 @@ class Looks:
                 if seer.connector is connector and seer.merchant.webhooks.opt_in_look is not None
             }
             every |= periods(wanted, self.rates.get(connector.name))
-        now, at = self.inbox.clock(), self.inbox.looks()
-        self.inbox.place_looks({one: first_at(one, every[one], now) for one in seers if one not in at})
-        due = [(at[one], seer, every[one]) for one, seer in seers.items() if one in at and at[one] <= until]
-        return sorted(due, key=lambda one: (one[0], one[1].merchant.id))
+        if every.keys() != self._every.keys():
+            self._placed_at = -math.inf
+        self._pairs, self._resting, self._every = pairs, resting, every
 
-    def _is_synced(self, merchant: str, route: Route) -> bool:
+    def _is_synced(self, pair: Pair) -> bool:
         """Say whether hints of it would be worked on: before a first good whole sync none are (H21)."""
-        key = f"{merchant} {route.name}"
-        if key not in self._synced and read_status(self.data_dir, merchant, route.name).last_good_sync_at is not None:
-            self._synced.add(key)
-        return key in self._synced
+        return read_status(self.data_dir, *pair).last_good_sync_at is not None
 
     def _look_quietly(self, due: float, seer: Seer, period: float) -> None:
         with suppress(*UNUSABLE), self._slots.taken():  # busy, or a full disk: the next look sees it
@@ -209,16 +240,8 @@ class Looks:
             note_rows(inbox, merchant.id, self._peek(seer, run, looking.known, ()))
             newest, seen = inbox.seen(merchant.id)
         since = datetime.fromisoformat(newest) - OVERLAP if newest else None
-        session = Session(run, seer.routes[0].report(merchant.id, run.run_id))
-        found: Page | None = None
-        with opened(session):
-            found = looking.page(session.client(seer.connector), since)
-        if session.report.status == FAILED or found is None:
-            error = session.report.error
-            if error is not None and error.kind == "auth":  # as where a targeted sync hears it (H30)
-                for route in seer.routes:
-                    inbox.rest(merchant.id, route.name, error.kind)
-                    inbox.want_whole(merchant.id, route.name)
+        found = self._page(seer, run, since)
+        if found is None:
             return 0
 
         def stored(ids: Collection[str]) -> set[str]:
@@ -237,11 +260,25 @@ class Looks:
                     for row in news
                 ]
             )
-        note_rows(inbox, merchant.id, found.rows, found.latest)
+        note_rows(inbox, merchant.id, found.rows, found.latest, before=(newest, seen))
         if found.full:
             for route in seer.routes:
                 inbox.want_whole(merchant.id, route.name)
         return len(news)
+
+    def _page(self, seer: Seer, run: Run, since: datetime | None) -> Page | None:
+        """Ask for the page; None where the system has trouble. What refuses the key lets the merchant rest (H30)."""
+        session = Session(run, seer.routes[0].report(seer.merchant.id, run.run_id))
+        try:
+            return seer.looking.page(session.client(seer.connector), since)
+        except PipelineError as error:
+            if error.kind == "auth":  # as where a targeted sync hears it
+                for route in seer.routes:
+                    self.inbox.rest(seer.merchant.id, route.name, error.kind)
+                    self.inbox.want_whole(seer.merchant.id, route.name)
+            return None
+        finally:
+            session.close()
 
     def _peek(self, seer: Seer, run: Run, read: Callable[..., Any], otherwise: Any) -> Any:
         """Return what the route's file says; without news where it cannot be had: then a row is a hint too many."""

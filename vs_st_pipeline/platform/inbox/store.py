@@ -12,6 +12,7 @@ It is long because every statement about the file stands here; who decides when 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import threading
@@ -729,9 +730,9 @@ class Inbox:
                     "insert into looks values (?, ?, null) on conflict do update set next_at = excluded.next_at", new
                 )
 
-    def looks(self) -> dict[str, float]:
-        """Return when each merchant is looked at next, as far as that is placed."""
-        return dict(self._rows("select merchant, next_at from looks where next_at >= 0"))
+    def looks(self, until: float = math.inf) -> dict[str, float]:
+        """Return when each merchant is looked at next, as far as that is placed, and by then."""
+        return dict(self._rows("select merchant, next_at from looks where next_at between 0 and ?", [until]))
 
     def claim_look(self, merchant: str, next_at: float) -> bool:
         """Take a look that is due, and place the next one; False where another worker has taken it."""

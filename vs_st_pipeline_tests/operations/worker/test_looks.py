@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.domain.errors import BadKey, PipelineError, TryLater
 from vs_st_pipeline.domain.hints import CONTACT
 from vs_st_pipeline.operations.worker import looks
 from vs_st_pipeline.operations.worker.looks import Looks, first_at, news_of, next_after, periods
@@ -17,6 +18,7 @@ from vs_st_pipeline.operations.worker.roster import Pairs
 from vs_st_pipeline.pipeline.hinted import Hinted
 from vs_st_pipeline.platform.inbox.store import Inbox
 from vs_st_pipeline.platform.looking import Page, Row, text_of
+from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes import contacts
 from vs_st_pipeline_tests.support.story import MARISOL, TEST, Story
 
@@ -110,3 +112,103 @@ def test_no_look_where_it_is_off_or_nothing_was_synced(looking: Any) -> None:
         assert looks.seers_of({(TEST, "contacts"): (one, route)}) == {}
     (story.data / "merchants" / TEST / "standing.json").unlink()
     assert found._due(pairs, time.time() + 1000) == []
+
+
+def test_a_look_that_finds_nothing_opens_no_database_and_writes_nothing(
+    looking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of looks find nothing every two minutes: each is a request and a question to the inbox."""
+    found, inbox, pairs, story = looking
+    story.texting.add_contact("7075550199", updateSource="WEB_FORM")
+    assert look(found, pairs) == 1, "the one row that the next page shows, too"
+    done: list[str] = []
+    for name in ("open", "peek", "keeping"):
+        monkeypatch.setattr(Warehouse, name, _noting(done, name))
+    monkeypatch.setattr(Inbox, "_write", _noting(done, "write"))
+    assert look(found, pairs) == 0
+    assert len(story.texting.journal(TEST)) == 2
+    assert done == []
+    story.texting.add_contact("7075550198", updateSource="PUBLIC_API")
+    with pytest.raises(AssertionError):
+        look(found, pairs)
+    assert done == ["peek"], "what we may have written ourselves is looked up among what is stored"
+
+
+def _noting(done: list[str], name: str) -> Any:
+    def noted(*_: Any, **__: Any) -> Any:
+        done.append(name)
+        raise AssertionError(name)
+
+    return noted
+
+
+@pytest.mark.parametrize("error", [TryLater("busy"), BadKey("no")])
+def test_h30_trouble_of_a_system_changes_nothing_but_that_a_refused_key_lets_the_merchant_rest(
+    looking: Any, error: PipelineError
+) -> None:
+    found, inbox, pairs, _ = looking
+    [seer] = looks.seers_of(pairs).values()
+
+    def fails(*_: Any) -> Page:
+        raise error
+
+    look(found, pairs)
+    before = inbox.seen(TEST)
+    assert found.look(replace(seer, looking=replace(seer.looking, page=fails))) == 0
+    is_refused = error.kind == "auth"
+    assert (inbox.seen(TEST), inbox.ask("select * from entries")) == (before, [])
+    assert inbox.resting() == ({(TEST, "contacts"): "auth"} if is_refused else {})
+    assert inbox.wholes_due("contacts") == ({TEST} if is_refused else set())
+
+
+def test_who_is_looked_at_is_worked_out_where_something_has_changed(
+    looking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, inbox, pairs, story = looking
+    worked_out, read, placed = list[str](), list[str](), list[str]()
+    _count(monkeypatch, looks, "periods", worked_out)
+    _count(monkeypatch, looks, "read_status", read)
+    _count(monkeypatch, Inbox, "place_looks", placed)
+    assert len(found._due(pairs, time.time() + 1000)) == 1
+    once = [list(one) for one in (worked_out, read, placed)]
+    for _ in range(3):
+        assert len(found._due(pairs, time.time() + 1000)) == 1
+    assert [worked_out, read, placed] == once, "not at each turn of half a second"
+    inbox.rest(TEST, "contacts", "auth")
+    assert found._due(pairs, time.time() + 1000) == [], "at once"
+    inbox.whole_ended(TEST, "contacts", time.time(), well=True)
+    assert len(found._due(pairs, time.time() + 1000)) == 1, "at once"
+    assert found._due({}, time.time() + 1000) == [], "it has left the file, or is disabled"
+    assert len(found._due(pairs, time.time() + 1000)) == 1
+    inbox.remove(TEST)
+    assert found._due(pairs, time.time() + 1000) == []
+    monkeypatch.setattr(looks, "PLACE_SECONDS", 0.0)
+    assert len(found._due(pairs, time.time() + 1000)) == 1, "one that is gone from the inbox is placed anew"
+    assert len(read) == 1, "a merchant that was synced once stays so"
+
+
+def test_h21_a_merchant_is_looked_at_within_seconds_of_its_first_good_sync(
+    looking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _, pairs, story = looking
+    status = story.data / "merchants" / TEST / "standing.json"
+    kept = status.read_bytes()
+    status.unlink()
+    read = list[str]()
+    _count(monkeypatch, looks, "read_status", read)
+    for _ in range(3):
+        assert found._due(pairs, time.time() + 1000) == []
+    assert len(read) == 1, "not at each turn: thousands may not be synced yet"
+    status.write_bytes(kept)
+    monkeypatch.setattr(looks, "SYNCED_SECONDS", 0.0)
+    assert len(found._due(pairs, time.time() + 1000)) == 1
+
+
+def _count(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, calls: list[str]) -> None:
+    usual = getattr(where, name)
+
+    def counted(*given: Any, **more: Any) -> Any:
+        calls.append(name)
+        return usual(*given, **more)
+
+    monkeypatch.setattr(where, name, counted)
