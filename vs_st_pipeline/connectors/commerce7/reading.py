@@ -9,7 +9,7 @@ again with growing gaps. Whether several such reads are the system's trouble is 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -113,6 +113,29 @@ def find_number(
     return None
 
 
+def find_id(
+    run: Run, client: Commerce7Client, ids: Sequence[str], by: str = "person", *, start: datetime | None = None
+) -> ShopOrder | None:
+    """Look for an order by what may be its id, and store it; None: Commerce7 has none of these.
+
+    A word that a person typed may be no id at all: that it is refused says nothing of any order, so nothing is noted.
+
+    Args:
+        ids: what is asked for, until one is there. start: as in `read_one`.
+
+    Raises:
+        Unreadable, BadRecord: the answer is no order, or another one. PipelineError: as the client does.
+    """
+    for order_id in ids:
+        try:
+            body = client.order(order_id)
+        except Refused:
+            continue
+        prove(ORDER, body, order_id)
+        return _store_one(run, body, read_order(body), by, start)
+    return None
+
+
 def read_one(
     run: Run, client: Commerce7Client, order_id: str, by: str, *, start: datetime | None = None
 ) -> ShopOrder | None:
@@ -140,6 +163,10 @@ def read_one(
             with run.open() as db, db.transaction():
                 record_unreadable(db, STORED, {order_id: error}, run.now(), dry_run=run.dry_run)
         raise
+    return _store_one(run, body, order, by, start)
+
+
+def _store_one(run: Run, body: Any, order: ShopOrder, by: str, start: datetime | None) -> ShopOrder:
     with run.open() as db, db.transaction():
         since = start or walked_since(db)
         seen = landing.Seen(body, order, by, True, since is None or order.paid_at >= since, datetime.now(UTC))

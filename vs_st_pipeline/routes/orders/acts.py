@@ -108,13 +108,13 @@ def _find(session: OrdersSession, word: str, *, asks: bool) -> str | None:
         held = finding.held(db, word, prefix)
     if held is not None or not asks:
         return held
-    if finding.is_id(word):
-        at = time.monotonic()
-        found = reading.read_one(run, session.shop, word.lower(), PERSON, start=start_of(session))
+    at, start, found = time.monotonic(), start_of(session), None
+    number = finding.plain_number(word, prefix)
+    if not finding.is_id(word):  # a row of a list may lack what a single read shows, so it is no read of the order
+        found = reading.find_number(run, session.shop, number, PERSON, start=start)
+    if found is None and number == word and not word.isdigit():
+        found = reading.find_id(run, session.shop, finding.ids_of(word), PERSON, start=start)
         session.reads |= {found.id: at} if found is not None else {}
-    else:  # a row of a list may lack what a single read shows, so it is no read of the order
-        number = finding.plain_number(word, prefix)
-        found = reading.find_number(run, session.shop, number, PERSON, start=start_of(session))
     if found is None:
         return None
     session.only = frozenset([found.id])

@@ -14,7 +14,7 @@ from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 NO_ORDER: Final = "this names no order; give its number or id at Commerce7, or its number at Vinoshipper"
-_WORD: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -24,8 +24,18 @@ def may_be_order(word: str) -> bool:
 
 
 def is_id(word: str) -> bool:
-    """Say whether a word is an id of Commerce7's."""
+    """Say whether a word is an id as Commerce7's pages show them; no page promises that all are of this form."""
     return bool(_ID.fullmatch(word))
+
+
+def ids_of(word: str) -> list[str]:
+    """Return the ids that a word may mean: one of the usual form in small letters, then each as it is typed."""
+    return list(dict.fromkeys([word.lower(), word] if is_id(word) else [word]))
+
+
+def may_be_customer(word: str) -> bool:
+    """Say whether a word may be a customer's id at Commerce7; digits alone are Vinoshipper's."""
+    return bool(_WORD.fullmatch(word)) and not word.isdigit()
 
 
 def plain_number(word: str, prefix: str) -> str:
@@ -41,8 +51,10 @@ def held(db: Db, word: str, prefix: str) -> str | None:
     """
     row = db.row(
         """select order_id from (
-               select order_id, 1 as rank from staged.shop_orders where order_id = lower($word)
-               union all select order_id, 1 from synced.orders where order_id = lower($word)
+               select order_id, if(order_id = $word, 0, 1) as rank from staged.shop_orders
+               where lower(order_id) = lower($word)
+               union all select order_id, if(order_id = $word, 0, 1) from synced.orders
+               where lower(order_id) = lower($word)
                union all select order_id, 2 from staged.shop_orders where order_number = $word
                union all select order_id, 2 from synced.orders where order_number = $word
                union all select order_id, 3 from synced.orders where lower(vs_number) = lower($word)

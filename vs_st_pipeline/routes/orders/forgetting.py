@@ -32,8 +32,8 @@ def _names_of(person: Person) -> Identifiers | None:
         return Identifiers(emails=spellings(person.email)) if is_usable(person.email) else None
     if person.phone is not None:
         return Identifiers(phones={name}) if (name := phone_name(person.phone)) else None
-    if person.customer is not None and finding.is_id(person.customer):
-        return Identifiers(records={STORED_CUSTOMER: {person.customer.lower()}})
+    if person.customer is not None and finding.may_be_customer(person.customer):
+        return Identifiers(records={STORED_CUSTOMER: set(finding.ids_of(person.customer))})
     return None
 
 

@@ -271,3 +271,16 @@ def test_o7_messages_of_apps_are_read_as_they_are(hillside: World) -> None:
     hillside.box.control.set_fault("hollow", count=1)
     with pytest.raises(BadAnswer):
         reading.app_syncs(hillside.client(), case["order_id"])
+
+
+def test_o8_a_word_that_is_no_id_is_looked_for_and_leaves_nothing_behind(world: World) -> None:
+    plain = world.plain()["id"]
+    run, client, start = world.run(), world.client(), world.run().now() - timedelta(days=30)
+    assert reading.find_id(run, client, ["ord-1", "nosuch"], start=start) is None
+    world.box.control.set_fault("422", count=1)
+    assert reading.find_id(run, client, ["ord-1"], start=start) is None
+    assert unreadable(world) == []
+    found = reading.find_id(run, client, ["nosuch", plain], start=start)
+    assert found is not None
+    assert found.id == plain
+    assert plain in world.stored()
