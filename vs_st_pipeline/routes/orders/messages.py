@@ -258,19 +258,31 @@ def _last_attempt(session: OrdersSession, order_id: str) -> Message | None:
     attempts = [
         attempt
         for one in reading.app_syncs(session.shop, order_id)
-        if one.get("appId") == app
-        for attempt in one.get("attempts") or ()
+        if one.get("appId") in (app, None)  # where no app is named, none can be told from ours
+        for attempt in (one.get("attempts") if isinstance(one.get("attempts"), list) else [one])
         if isinstance(attempt, dict)
     ]
     if not attempts:
         return None
-    last = max(enumerate(attempts), key=lambda pair: (str(pair[1].get("activityDate") or ""), pair[0]))[1]
+    last = max(enumerate(attempts), key=lambda pair: (_at(pair[1]), pair[0]))[1]
     issues = tuple(_issue(one) for one in last.get("issues") or ())
     return Message(str(last.get("status") or ""), issues) if issues else None
 
 
+def _at(attempt: Mapping[str, Any]) -> str:
+    """Return when something was said, as a text that sorts; `""` where it is not told."""
+    return next((str(told) for key in _TIMES if (told := attempt.get(key))), "")
+
+
 def _issue(one: Any) -> str:
-    return str(one.get("issue") or "") if isinstance(one, dict) else str(one)
+    """Return a line of what was said: the vendor shows it as `{"issue": text}`, and is sent it as a text."""
+    if not isinstance(one, Mapping):
+        return str(one)
+    return next((str(told) for key in _LINES if (told := one.get(key))), "")
+
+
+_TIMES: Final = ("activityDate", "lastActivityDate", "createdAt", "updatedAt")
+_LINES: Final = ("issue", "message", "text", "description")
 
 
 # --- a ledger that was lost, or an older one that was put back ----------------------------------------------------

@@ -240,3 +240,51 @@ def test_o4_1_read_back_is_what_our_app_said_last(back: Returns) -> None:
         ledger.move(db, session.run, row, "judged", "x", state=State.NOT_REQUIRED, code="dont_send", **late)
     messages.tell(session)
     assert len(back.shop.said["b2"]) == 2, "it stands there already"
+
+
+def _unnamed(tried: list[Any]) -> list[Any]:
+    return [{"attempts": tried}]
+
+
+def _texts(tried: list[Any]) -> list[Any]:
+    return [
+        {"appId": "app", "attempts": [{**one, "issues": [part["issue"] for part in one["issues"]]} for one in tried]}
+    ]
+
+
+def _newest_first(tried: list[Any]) -> list[Any]:
+    dated = [
+        {"status": one["status"], "issues": one["issues"], "createdAt": f"2026-12-01T20:0{place}:00.000Z"}
+        for place, one in enumerate(tried)
+    ]
+    return [{"appId": "app", "attempts": dated[::-1]}]
+
+
+def _flat(tried: list[Any]) -> list[Any]:
+    return [{"appId": "app", **one} for one in tried]
+
+
+def _messages(tried: list[Any]) -> list[Any]:
+    renamed = [{**one, "issues": [{"message": part["issue"]} for part in one["issues"]]} for one in tried]
+    return [{"appId": "app", "attempts": renamed}]
+
+
+@pytest.mark.parametrize("shape", [_unnamed, _texts, _newest_first, _flat, _messages])
+def test_o7_4_what_was_said_is_found_in_whatever_form_it_is_listed(
+    back: Returns, shape: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = back.shop.app_syncs
+
+    def app_syncs(order_id: str) -> Any:
+        found = listed(order_id)["appSyncs"]
+        return {"appSyncs": shape(found[0]["attempts"]) if found else []}
+
+    monkeypatch.setattr(back.shop, "app_syncs", app_syncs)
+    back.sent()
+    back.back()
+    back.shipper.goes(back.there(), "LABELS_GENERATED")
+    back.shop.next = ["lost_after"]
+    back.back()
+    back.back()
+    assert back.shop.lines() == ["Sent to Vinoshipper", "Fulfilled"], "it is there, so it is not told again"
+    assert messages.read_back(back.session(), "a1") == "Fulfilled"
