@@ -61,7 +61,12 @@ FIRST_SYNC: Final = "first_seen_in_first_sync"  # fact: orders first seen up to 
 
 @dataclass(slots=True)
 class Case:
-    """One order under judgement. lacking: keys that the last answer lacked; empty where it was a whole read."""
+    """One order under judgement.
+
+    Attributes:
+        lacking: keys that the last answer lacked; empty where it was a whole read.
+        unread: its verdict rests on a read that could not be made in this run, so nothing is recorded of it.
+    """
 
     staged: Staged
     row: OrderRow | None
@@ -70,6 +75,7 @@ class Case:
     absent: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
     verdict: Verdict | None = None
+    unread: bool = False
 
     @property
     def id(self) -> str:
@@ -306,7 +312,9 @@ class _Judging:
                     case.absent |= {one for one in lacking if reads.is_surely_gone(self.session, order, one)}
                 self.decide(case)
         for case in cases:
-            self._read_customer(case)
+            case.unread = self._lacks_a_read(case) and case.id not in gone
+            if not case.unread:
+                self._read_customer(case)
         return cases
 
     def _lacks_a_read(self, case: Case) -> bool:
@@ -321,13 +329,18 @@ class _Judging:
         order, verdict = case.order, case.verdict
         if order is None or verdict is None or verdict.code not in _BY_CUSTOMER or order.customer_id is None:
             return
-        if (order.customer is not None and any("@" in one for one in order.customer.emails)) or self.left <= 0:
+        if order.customer is not None and any("@" in one for one in order.customer.emails):
+            return
+        if self.left <= 0:
+            case.unread = True
             return
         self.left -= 1
         try:
             customer = reading.read_customer(self.run, self.session.shop, order.customer_id)
         except PipelineError as error:
             self.reads.went_wrong(f"customer {order.customer_id}", error)
+            self.session.told.noted["unreadable"] += 1
+            case.unread = True
             return
         self.reads.went_well()
         if customer is not None:
@@ -361,13 +374,23 @@ class _Judging:
         verdict = case.verdict
         if verdict is None:
             return
-        if verdict.state is State.SENDING:
+        if case.unread:
+            self._leave(db, case)
+        elif verdict.state is State.SENDING:
             self._may_go(db, case, verdict)
         elif self._is_to_look_for(case, verdict):
             self.judged.looks[case.id] = case
             self._wait(db, case, Waits.TRY_LATER, judged=False)
         else:
             record(self.session, db, case, self.key)
+
+    def _leave(self, db: Db, case: Case) -> None:
+        """Have an order judged again in the next sync; what was decided of it before stands until then."""
+        row = case.row
+        if row is None or row.state is State.WAITING:
+            self._wait(db, case, Waits.TRY_LATER, judged=False)
+        elif row.judged_content is not None:
+            ledger.store(db, replace(row, judged_content=None))
 
     def _is_to_look_for(self, case: Case, verdict: Verdict) -> bool:
         """Say whether the shipper is read before this is recorded (`+`), so that a lost ledger forgets nothing."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from vs_st_pipeline.connectors.commerce7 import gaps, reading
+from vs_st_pipeline.connectors.commerce7 import gaps, reading, stored
 from vs_st_pipeline.domain.errors import PipelineError
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import erasure, raw_retention
@@ -234,10 +234,14 @@ def _send(session: OrdersSession) -> None:
     """Send what an earlier try came to nothing of, and what is ready."""
     unsettled = settling.to_send_again(session, session.only)  # what came to nothing is written again (6.4)
     asked = SingleReads()
+    with session.run.open() as db:
+        counted = stored.unreadable(db)  # when the shop was read
     try:
         ids = [*unsettled, *judging.to_send(session)]
         for ended in sending.each(session, ids, lambda order_id: judging.may_go(session, order_id)):
             session.judged.tried.add(ended.order_id)
+            if ended.error is not None and ended.order_id not in counted:  # it waits for that, so people are told (R40)
+                session.told.noted["unreadable"] += 1
             if ended.error is None:
                 asked.went_well()
             elif ended.error.system == SHIPPER:

@@ -188,6 +188,79 @@ def test_ruling_2_a_row_that_lacks_what_is_read_is_no_read(office: Office) -> No
     assert office.stands() == ("not_required", "state_not_chosen")
 
 
+def test_r40_a_row_that_lacks_something_decides_nothing_while_its_order_cannot_be_read(office: Office) -> None:
+    office.shop.lacking = ("customer",)
+    office.add(customerId=None)
+    office.shop.failing = [BadAnswer("hollow", system="commerce7", call="order", http_status=200)]
+    office.whole()
+    assert office.stands() == ("waiting", "try_later")
+    assert office.told()["planned"]["noted"] == {"unreadable": 1}
+    office.whole()
+    assert office.stands() == ("sent", None)
+
+
+def test_r40_what_was_decided_before_stands_while_an_order_cannot_be_read(office: Office) -> None:
+    office.shop.lacking = ("customer",)
+    office.add(customerId=None, customer=None)
+    office.whole()
+    assert office.stands() == ("failed", "no_email")
+    office.add(customerId=None, updatedAt="2026-12-01T19:30:00.000Z", giftMessage="Cheers")
+    office.shop.failing = [BadAnswer("hollow", system="commerce7", call="order", http_status=200)]
+    office.whole()
+    assert office.stands() == ("failed", "no_email")
+    office.whole()
+    assert office.stands() == ("sent", None)
+
+
+def test_o3_an_order_whose_customer_cannot_be_read_waits_and_is_sent_when_it_can(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = office.shop.customer
+
+    def down(customer_id: str) -> Any:
+        raise TryLater("down", system="commerce7", call="customer", http_status=500)
+
+    monkeypatch.setattr(office.shop, "customer", down)
+    office.add(customer=None)
+    office.whole()
+    assert office.stands() == ("waiting", "try_later")
+    told = office.told()
+    assert (told["synced"]["failed"], told["planned"]["noted"]) == (0, {"unreadable": 1})
+    monkeypatch.setattr(office.shop, "customer", customer)
+    office.whole()
+    assert office.stands() == ("sent", None)
+
+
+@pytest.mark.parametrize("given", [{}, {"customer": None}])
+def test_ruling_4_what_the_reads_of_a_sync_do_not_reach_is_not_judged_by_what_is_lacking(
+    office: Office, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(judging, "MOST_READS", 2)
+    office.shop.lacking = ("customer",)
+    for n in range(5):
+        office.add(order_id=f"a{n}", number=f"100{n}", **given)
+    for _ in range(8):
+        office.whole()
+        assert office.rows("select code from synced.orders where state = 'failed'") == []
+    assert office.rows("select distinct state from synced.orders") == [("sent",)]
+
+
+@pytest.mark.parametrize("system", ["commerce7", "vinoshipper"])
+def test_r40_an_order_that_cannot_be_read_before_its_send_is_told(office: Office, system: str) -> None:
+    for order_id, number in (("a1", "1001"), ("a2", "1002")):
+        office.add(order_id=order_id, number=number)
+    lie = BadAnswer("hollow", system=system, call="order", http_status=200)
+    if system == "commerce7":
+        office.shop.failing = [lie]
+    else:
+        office.shipper.next_reads = [lie]
+    office.whole()
+    assert (office.stands(), office.stands("a2")) == (("waiting", "try_later"), ("sent", None))
+    assert office.told()["planned"]["noted"] == {"unreadable": 1}
+    office.whole()
+    assert office.stands() == ("sent", None)
+
+
 def test_o4_1_a_verdict_that_needs_none_of_what_is_lacking_costs_no_read(office: Office) -> None:
     office.shop.lacking = ("customer", "selectedShippingOptions")
     office.add(**PICKUP)
