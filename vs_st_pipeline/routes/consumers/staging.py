@@ -190,17 +190,18 @@ _RAW: Final = (
     *("consented_at", "may_create", "body_sha256", "was_approved"),
 )
 _BODIES: Final = f"""
-    select r.id, {", ".join(f"r.{name}" for name in _RAW)}, e.event_ids, e.words, stale.source_hash, stale.is_staged,
-           {", ".join(f"s.{name}" for name in _OLD)}
+    select r.id, {", ".join(f"r.{name}" for name in _RAW)}, e.event_ids, e.words, e.first_word,
+           stale.source_hash, stale.is_staged, {", ".join(f"s.{name}" for name in _OLD)}
     from {ORDERS.table} as r join temp.stale on stale.key = r.id
     left join staged.sopost_orders as s on s.order_id = r.id
-    left join (select order_id, list(event_id order by seq) as event_ids, list(distinct event) as words
+    left join (select order_id, list(event_id order by seq) as event_ids, list(distinct event) as words,
+                      first(event order by seq) as first_word
                from raw.sopost_events where order_id between $first and $last group by order_id) as e
       on e.order_id = r.id
     where r.id between $first and $last and stale.key between $first and $last
     order by r.id"""
 _EVENTS: Final = 1 + len(_RAW)
-_HASH, _IS_STAGED = _EVENTS + 2, _EVENTS + 3
+_HASH, _IS_STAGED = _EVENTS + 3, _EVENTS + 4
 
 
 def _drop_erased(db: Db) -> None:
@@ -311,8 +312,8 @@ class _Batch:
     def add(self, row: tuple[Any, ...], consents: list[ConsentRow]) -> None:
         """Stage one order."""
         order_id, raw = row[0], dict(zip(_RAW, row[1:], strict=False))
-        event_ids, event_words, source_hash, is_staged = row[_EVENTS : _EVENTS + 4]
-        old = dict(zip(_OLD, row[_EVENTS + 4 :], strict=True)) if is_staged else None
+        event_ids, event_words, first_word, source_hash, is_staged = row[_EVENTS : _EVENTS + 5]
+        old = dict(zip(_OLD, row[_EVENTS + 5 :], strict=True)) if is_staged else None
         rules, read_at = self._rules, raw["read_at"]
         said = read_body(raw["body"], rules.order_time) if raw["body"] is not None else None
         kind = rules.class_of(raw["status"])
@@ -327,7 +328,9 @@ class _Batch:
             order_time = min(order_time, raw["first_seen_at"])
         by_webhook = raw["first_seen_by"] == WEBHOOK
         ordered_at = order_time or (raw["first_seen_at"] if by_webhook else None)
-        earliest_at = self._earliest_at(raw, order_time, by_webhook)
+        # What the first event's word means may be listed since it came (3.6).
+        first_class = raw["first_class"] if first_word is None else rules.class_of(first_word)
+        earliest_at = self._earliest_at(raw, order_time, first_class if by_webhook else None)
         counted = counts or bool(old and old["counted"])
         self._orders.append(
             (
@@ -358,14 +361,20 @@ class _Batch:
         if counted:  # whoever has no order that ever counted is nobody's consumer
             self.due |= people
 
-    def _earliest_at(self, raw: Mapping[str, Any], order_time: datetime | None, by_webhook: bool) -> datetime | None:
-        """Return before which no consent of an order was given (7.6); None: unknown."""
+    def _earliest_at(
+        self, raw: Mapping[str, Any], order_time: datetime | None, first_class: str | None
+    ) -> datetime | None:
+        """Return before which no consent of an order was given (7.6); None: unknown.
+
+        Args:
+            first_class: of the event that was its first sight; None: an import was.
+        """
         if order_time is not None:
             return order_time
-        if not by_webhook:
+        if raw["first_seen_by"] != WEBHOOK:
             at: datetime | None = raw["consented_at"]
             return at
-        if raw["first_class"] not in ("pending", "approved") or raw["first_event_at"] is None:
+        if first_class not in ("pending", "approved") or raw["first_event_at"] is None:
             return None
         earliest: datetime = raw["first_event_at"] - self._rules.delay
         return earliest

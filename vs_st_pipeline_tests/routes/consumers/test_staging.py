@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors.sopost.settings import StatusNames
 from vs_st_pipeline.routes.consumers.evidence_checks import subscribed_without_consent
 from vs_st_pipeline_tests.routes.consumers.staged_world import BRAND, NEWS, NOW, OWN, TRIAL, World, consent
 
@@ -345,6 +346,18 @@ def test_c7_6_earliest_at(world: World, raw: dict[str, Any], earliest: datetime 
     world.stage()
     assert staged(world)["earliest_at"] == earliest
     assert consents_of(world)[NEWS]["earliest_at"] == earliest
+
+
+@pytest.mark.parametrize(("listed", "word"), [("approved", "Confirmed"), ("pending", "Waiting")])
+def test_c7_6_c3_6_what_a_first_event_means_may_be_listed_after_it_came(world: World, listed: str, word: str) -> None:
+    world.event("o1", word, NOW - timedelta(minutes=1))
+    world.event("o1", "APPROVED")
+    world.read("o1", raw_first_class="later")
+    world.stage()
+    assert staged(world)["earliest_at"] is None
+    world.sopost["statuses"] = StatusNames(**{listed: (listed.upper(), word)})
+    world.stage()
+    assert staged(world)["earliest_at"] == NOW - timedelta(minutes=1, hours=24)
 
 
 def test_c7_6_the_delay_of_webhooks_is_a_setting(world: World) -> None:
