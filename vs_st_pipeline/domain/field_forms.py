@@ -119,7 +119,8 @@ def _choices(value: Given, form: str, field: CrmField, zone: ZoneInfo) -> tuple[
     # A value with a separator in it would be taken for two.
     found = list(dict.fromkeys(one for one in options if one is not None and ";" not in one))
     note = OPTION_MISSING if len(found) < len({loosely(text) for text in texts}) else None
-    return (";".join(found) if found else None), note
+    # Sorted as connectors show what is stored: the order says nothing, and another one would look like an edit.
+    return (";".join(sorted(found)) if found else None), note
 
 
 def _option(text: str, field: CrmField) -> str | None:

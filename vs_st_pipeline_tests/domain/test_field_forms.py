@@ -44,6 +44,11 @@ def test_c5_6_several_choices_are_separated_and_unknown_ones_left_out() -> None:
     assert in_form(("Dry", "Bald"), "list", several, LONDON) == ("dry", OPTION_MISSING)
 
 
+def test_c5_6_several_choices_stand_in_the_order_in_which_what_is_stored_is_shown() -> None:
+    several = field(FieldType.CHOICES, choices=(("z_yes", "Apples"), ("a_no", "Pears")))
+    assert in_form(("Apples", "Pears"), "list", several, LONDON) == ("a_no;z_yes", None)
+
+
 @pytest.mark.parametrize("type", [FieldType.CHOICE, FieldType.CHOICES])
 def test_c5_6_where_no_choice_is_known_nothing_is_written(type: FieldType) -> None:
     assert in_form("Bald", "text", field(type, choices=SKIN), LONDON) == (None, OPTION_MISSING)

@@ -66,7 +66,7 @@ def _choices(options: object) -> Iterator[tuple[str, str]]:
 
 
 def text_of(value: object, field: CrmField | None) -> str:
-    """Return a value as it is written: a number, a day or choices always in one form."""
+    """Return a value as it is written: a number, a day, a time or choices always in one form."""
     text = value if isinstance(value, str) else "" if value is None else _plain(value)
     if not text or field is None:
         return text
@@ -77,6 +77,8 @@ def text_of(value: object, field: CrmField | None) -> str:
             return ";".join(sorted({part for part in text.split(";") if part}))
         case FieldType.DATE if _MILLISECONDS.fullmatch(text):
             return datetime.fromtimestamp(int(text) / 1000, UTC).date().isoformat()
+        case FieldType.TIME if (at := moment(text)) is not None:
+            return f"{at:%Y-%m-%dT%H:%M:%SZ}"
         case FieldType.FLAG:
             return text.lower()
     return text
