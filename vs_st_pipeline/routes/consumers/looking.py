@@ -39,6 +39,7 @@ from vs_st_pipeline.routes.consumers import evidence, judging
 from vs_st_pipeline.routes.consumers.consumers import Consumer
 from vs_st_pipeline.routes.consumers.judging import Act, Decision, Known, Outcome, Rules, Subscription
 from vs_st_pipeline.routes.consumers.report import CrmPart
+from vs_st_pipeline.routes.consumers.words import SOURCES
 
 OBJECT: Final = "consumer"
 FIELDS: Final = "fields"  # the outbox's word for a request that writes a record
@@ -96,6 +97,13 @@ class Desk:
         """Return the fields to be read with a record: those of the map that the CRM has."""
         names = dict.fromkeys(row.to for row in self.field_map.fields)
         return [name for name in names if self.setup.fields is None or name in self.setup.fields]
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Return the fields whose values are numbers; a text that looks like one (an order's short id) is none."""
+        return frozenset(
+            row.to for row in self.field_map.fields if row.source and SOURCES.type_of(row.source) == "number"
+        )
 
     def ref(self, key: str) -> Ref:
         return Ref(self.name, OBJECT, key)

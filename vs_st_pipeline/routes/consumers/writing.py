@@ -121,7 +121,7 @@ class _Writer:
         if subject.creates and not planning.fields_come_first(self._desk) and self._none_was_taken(subject):
             return  # nobody is stored there whose subscription was refused
         values = {change.key: change.new for change in subject.changes}
-        item = Item(self._next(), subject.person, subject.record_id, values)
+        item = Item(self._next(), subject.person, subject.record_id, values, numbers=self._desk.numbers & values.keys())
         yield _Sending(subject, item, tuple(subject.changes))
 
     def _none_was_taken(self, subject: Subject) -> bool:

@@ -21,6 +21,7 @@ from vs_st_pipeline.routes.consumers.chunks import Chunks
 from vs_st_pipeline.routes.consumers.consumers import Consumer
 from vs_st_pipeline.routes.consumers.report import CrmPart
 from vs_st_pipeline.routes.consumers.systems import NAME
+from vs_st_pipeline_tests.routes.consumers import office as office_of
 from vs_st_pipeline_tests.routes.consumers.fake_crm import FIRST_CONSENT, FakeCrm, hollow, raising, saying
 from vs_st_pipeline_tests.routes.consumers.office import JANE, JOHN, NOON, Office, killing, two_people
 from vs_st_pipeline_tests.routes.consumers.people import NEWS, TRIAL, ago, consumer, offer
@@ -49,6 +50,19 @@ def counts(part: CrmPart) -> tuple[int, int, int]:
 
 
 # --- the plain way ---
+
+
+@pytest.mark.parametrize(("source", "is_number"), [("consumer.order_count", True), ("newest_order.short_id", False)])
+def test_c5_6_a_crm_is_told_which_values_are_numbers(
+    office: Office, monkeypatch: pytest.MonkeyPatch, source: str, is_number: bool
+) -> None:
+    row = replace(office_of.MAP.fields[0], source=source)
+    monkeypatch.setattr(office_of, "MAP", replace(office_of.MAP, fields=(row,)))
+    told: list[Any] = []
+    office.crm.wrong.append(lambda crm, step, items: told.extend(one.numbers for one in items))
+    office.due(replace(jane(), values={"consumer.first_name": "104882"}))
+    office.sync()
+    assert told == [frozenset({"firstname"} if is_number else ())]
 
 
 def test_c6_a_person_is_made_subscribed_and_listed_once_with_evidence_stored_before(office: Office) -> None:
