@@ -41,6 +41,7 @@ from vs_st_pipeline.routes.consumers.looking import OBJECT
 from vs_st_pipeline.routes.consumers.session import SYSTEMS, ConsumersSession
 from vs_st_pipeline.routes.consumers.settings import ConsumersSettings, records_all, targets_of
 
+TOGETHER: Final = timedelta(seconds=5)  # so that what is due within some seconds goes in one sync
 SLOWLY: Final = timedelta(minutes=5)  # for what shows late, or needs a person first
 EVERY: Final = timedelta(minutes=10)
 """How often a whole sync looks even if nothing waits: it asks nobody then, and notices silence."""
@@ -187,7 +188,8 @@ def _next_due(session: ConsumersSession, db: Db) -> datetime:
         db.value("select min(next_at) from synced.rejects where object = ?", [OBJECT]),
         db.value("select min(next_at) from synced.subscription_rejects"),
     ]
-    known = [max(at, now + SOON) for at in times if at is not None]
+    # What is due by now was not come to, or cannot be done yet; the rest is due when its time comes (3.5, 3.7, 3.8).
+    known = [max(at, now + TOGETHER) if at > now else now + SOON for at in times if at is not None]
     for crm, part in session.told.crms.items():
         left = db.rows("select distinct why from planned.consumers_due where crm = ? and why <> ?", [crm, due.RETRY])
         if left:

@@ -6,7 +6,7 @@ One story is told by few syncs; most tests look at what it left (consumers.md 8,
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -330,6 +330,16 @@ def test_r16_the_route_says_when_it_is_due_again(scene: Scene) -> None:
     soon = VALUE.next_due_at(scene.data, GLOW)
     assert soon is not None
     assert soon - due < timedelta(minutes=9), "a pending order is tried again soon"
+
+
+def test_c3_5_the_route_is_due_when_an_order_is(scene: Scene) -> None:
+    scene.now = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    scene.order(ADA, status="PENDING", event="PENDING")
+    assert VALUE.next_due_at is not None
+    for seconds in (0, 15):  # it is told to be pending, and then read so (3.7a, 3.8)
+        scene.now += timedelta(seconds=seconds)
+        scene.synced()
+        assert VALUE.next_due_at(scene.data, GLOW) == scene.now + timedelta(seconds=15)
 
 
 def test_r57_what_was_sent_and_not_heard_of_is_under_way(scene: Scene) -> None:
