@@ -17,6 +17,7 @@ from vs_st_pipeline.domain.report import Report
 from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.pipeline.own_commands import Option, OtherName, OwnCommand, Told
 from vs_st_pipeline.pipeline.route import Again, DryRun, Question, Reconcile, Retry
+from vs_st_pipeline.pipeline.schedule import write_next_due
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
@@ -126,6 +127,8 @@ def _import(run: Run, typed: Mapping[str, Any]) -> Told:
             found = importing.queue_orders(run, lines, since, create=typed["create"], dry_run=typed["dry_run"])
     except OSError as error:
         raise BadArguments(f"the file cannot be read: {error.strerror or type(error).__name__}") from None
+    if found.new and not typed["dry_run"]:  # they are due at once (3.7a)
+        write_next_due(run, run.now())
     one = found.new == 1
     queued = f"{'is' if one else 'are'} queued; the next sync reads {'it' if one else 'them'}"
     queued = "would be queued" if typed["dry_run"] else queued

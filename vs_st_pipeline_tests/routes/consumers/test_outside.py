@@ -342,6 +342,17 @@ def test_c3_5_the_route_is_due_when_an_order_is(scene: Scene) -> None:
         assert VALUE.next_due_at(scene.data, GLOW) == scene.now + timedelta(seconds=15)
 
 
+def test_c3_5_the_route_is_due_when_an_order_was_imported(scene: Scene) -> None:
+    scene.now = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    scene.synced()
+    (scene.folder / "export.txt").write_text(scene.order(DAN, told=False))
+    assert VALUE.next_due_at is not None
+    own(scene, "import", str(scene.folder / "export.txt"), "--dry-run")
+    assert VALUE.next_due_at(scene.data, GLOW) == scene.now + timedelta(minutes=10)
+    own(scene, "import", str(scene.folder / "export.txt"))
+    assert VALUE.next_due_at(scene.data, GLOW) == scene.now
+
+
 def test_r57_what_was_sent_and_not_heard_of_is_under_way(scene: Scene) -> None:
     scene.settings(klaviyo={"batch_wait": "1s", "requests_per_second": 500})
     scene.box.klaviyo.control.set_switch("subscribe_lag_polls", "never")
