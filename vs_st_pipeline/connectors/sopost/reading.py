@@ -47,12 +47,14 @@ class OrdersRead:
         counts: orders by the words of the report that reading knows: `not_found`, `not_visible`, `unreadable`,
             `gave_up`, `other_activity`, `forgotten`, `pending`; each order once.
         read: ids of the orders that were read well and are in no count: staging says what they are.
+        asked: ids of all orders that were read or tried, in small letters.
         error: SoPost's trouble, after which no more were read; what was read goes its way. None: there was none.
         left: due orders that were not come to.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     read: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
     error: PipelineError | None = None
     left: int = 0
 
@@ -231,6 +233,7 @@ class _Reader:
                 self._count(store_tries(db, failed))
 
     def _count(self, words: Mapping[str, str]) -> None:
+        self.found.asked.update(words)
         for order_id, word in words.items():
             if word == READ:
                 self.found.read.append(order_id)

@@ -99,15 +99,18 @@ class _Targeted:
         return found
 
     def _say(self, by_order: dict[str, list[Hint]], people: dict[str, set[str]]) -> None:
-        """Say what became of each hint; whose consumer is not done stays due, and a whole sync goes on with it."""
+        """Say what became of each hint; whose consumer is not done stays due, and a whole sync goes on with it.
+
+        An order that is not there is tried again as consumers.md 3.8 says, and read for each event of it (3.7c): no
+        event of SoPost is ever dropped, since none can be asked for again. Only what was asked for counts as a read.
+        """
         error = self._session.orders.error
         read = {one.lower() for one in self._session.orders.read}
         with self._run.open() as db:
             for order_id, hints in by_order.items():
-                last = db.row("select last_try, left_at from raw.sopost_orders where id = ?", [order_id])
-                gone = last is not None and last[0] == "not_found"
-                for hint in hints:
-                    self._desk.note_read(hint, news=order_id in read, gone=gone)
+                gone = db.value("select last_try from raw.sopost_orders where id = ?", [order_id]) == "not_found"
+                for hint in hints if order_id in self._session.orders.asked else ():
+                    self._desk.note_read(hint, news=order_id in read)
                 if error is not None and order_id not in read:
                     self._desk.fail(hints, error.kind)
                 elif gone:

@@ -92,6 +92,37 @@ def test_h27_an_order_that_is_not_there_is_gone(synced: World) -> None:
     assert list(outcomes.values()) == ["gone"]
 
 
+def test_r12_c3_7c_an_event_of_an_order_that_was_not_there_is_never_dropped(synced: World) -> None:
+    missing = {"id": "22222222-0000-4000-8000-000000000000"}
+    for _ in range(3):
+        synced.event(missing)
+        hinted(synced)
+    assert synced.inbox.to_ask_again() == []  # it is tried again by its gaps (3.8), and not by H27's
+    synced.event(missing, "APPROVED")
+    [waiting] = synced.inbox.waiting([GLOW], route="consumers")
+    assert not waiting.is_barred(synced.inbox.clock())
+    report, outcomes = hinted(synced)
+    assert report.calls["sopost"].total() == 1
+    assert list(outcomes.values()) == ["gone"]
+    assert synced.rows("select count(*) from raw.sopost_events where order_id = ?", [missing["id"]]) == [(4,)]
+
+
+def test_h28_an_event_that_needed_no_read_puts_the_next_one_off_by_nothing(synced: World) -> None:
+    made = order(synced, "staged@example.com", "PENDING")
+    synced.event(made, "PENDING")
+    report, _ = hinted(synced)
+    assert report.calls["sopost"].total() == 0
+    synced.event(made, "APPROVED")
+    [waiting] = synced.inbox.waiting([GLOW], route="consumers")
+    assert (waiting.read_at, waiting.fruitless) == (None, 0)
+    report, _ = hinted(synced)
+    assert report.calls["sopost"].total() == 1
+    synced.event(made, "DISPATCHED")
+    [waiting] = synced.inbox.waiting([GLOW], route="consumers")
+    assert waiting.read_at is not None
+    hinted(synced)
+
+
 def test_c9_a_crm_that_is_refused_is_not_written_for_a_hint(synced: World) -> None:
     with synced.warehouse.open(GLOW, "consumers") as db, db.transaction():
         db.execute("insert into synced.verdicts values ('hubspot', 'losing', 3, 'many would lose', 'r', '2026-01-01')")
