@@ -34,7 +34,7 @@ class EshopboxClient:
 
     def __init__(self, merchant: Merchant, pace: Pace) -> None:
         self.settings = settings = merchant.section(EshopboxSettings)
-        seconds = merchant.give_up_after.total_seconds()
+        self._give_up_after = seconds = merchant.give_up_after.total_seconds()
         self._tokens = Tokens(settings, pace, seconds)
         auth = _Bearer(self._tokens)
         self.http = HttpClient(system=ESHOPBOX, base_url=settings.base_url, auth=auth, pace=pace, give_up_after=seconds)
@@ -43,9 +43,15 @@ class EshopboxClient:
         )
         self._workspace.calls = self._tokens.http.calls = self.http.calls
 
-    def keep_token_in(self, folder: Path, clock: Callable[[], datetime]) -> None:
-        """Share the token with all processes, by a file of this folder; `clock`: now, UTC without zone."""
-        self._tokens.keep_in(folder, clock)
+    def keep_token_in(
+        self, folder: Path, clock: Callable[[], datetime], stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Share the token with all processes, by a file of this folder.
+
+        Args:
+            clock: returns now, UTC without zone. stop: says whether to wait for a token no longer.
+        """
+        self._tokens.keep_in(folder, clock, stop)
 
     def token(self) -> str:
         """Return the present token.
@@ -55,13 +61,16 @@ class EshopboxClient:
         """
         return self._tokens.get()
 
-    def renew(self) -> bool:
+    def renew(self, *, waits: bool = True) -> bool:
         """Have a new token in place of a refused one; False: it is new already, so the secrets give no right to this.
+
+        Args:
+            waits: within `give_up_after`, until the minute is over in which no other token is asked for.
 
         Raises:
             As `token`.
         """
-        return self._tokens.renew()
+        return self._tokens.renew(self._give_up_after if waits else 0.0)
 
     def order(self, number: str) -> Any:
         """Read one order by its `customerOrderNumber`; returns the answer's JSON, whatever it is.

@@ -3,7 +3,8 @@
 Data flow: three secrets -> `POST auth_url` -> a file in the data folder (0600) -> the header of every call.
 
 Who asks too often is limited, so what an answer said is stored with when it was asked for, before the request leaves:
-a process that dies while it asks has asked. The pace goes by the machine's clock, the token's end by `VS_ST_NOW`.
+a process that dies while it asks has asked. The token's end goes by `VS_ST_NOW`, and so may the pace: where that was
+moved on by a minute, Eshopbox's own clock may have been too, and nobody waits a minute that has gone by.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, PipelineError, TryLater
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.clock import utc_now_naive
+from vs_st_pipeline.platform.cpu_slots import waiting
 from vs_st_pipeline.platform.http.client import Heard, HttpClient, NoKey, Pace
 from vs_st_pipeline.platform.locks import file_lock
 from vs_st_pipeline.platform.own_folder import make_own_folder
@@ -37,6 +39,7 @@ SHORT: Final = timedelta(seconds=600)  # of a token that lives no longer, half i
 LEAST: Final = timedelta(seconds=60)
 _LONGEST: Final = timedelta(days=31)  # an end further ahead was stored by a clock that was wrong
 _LOCK_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.5  # of a wait, until it is looked at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class _Kept:
 
     Attributes:
         asked: when one was asked for last; epoch seconds by the machine's clock.
+        asked_at: the same by VS_ST_NOW (UTC without zone); None: a file of an older version does not say.
         until: when it ends (UTC without zone).
         fault: kind of the error that the last request ended with; `""`: none.
     """
@@ -53,6 +57,7 @@ class _Kept:
     token: str = ""
     until: datetime = datetime.min
     fault: str = ""
+    asked_at: datetime | None = None
 
     def __repr__(self) -> str:
         return "_Kept(...)"
@@ -78,20 +83,21 @@ class Tokens:
         )
         self._path: Path | None = None
         self._clock: Callable[[], datetime] = utc_now_naive
+        self._stop: Callable[[], bool] = lambda: False
         self._kept: _Kept | None = None
 
     def __repr__(self) -> str:
         return "Tokens(...)"
 
-    def keep_in(self, folder: Path, clock: Callable[[], datetime]) -> None:
+    def keep_in(self, folder: Path, clock: Callable[[], datetime], stop: Callable[[], bool] = lambda: False) -> None:
         """Keep the token in a file of this folder, shared by all processes.
 
         Args:
-            clock: returns now (UTC without zone), by which a token ends.
+            clock: returns now (UTC without zone), by which a token ends. stop: says whether to wait no longer.
         """
         named = "\n".join((self._url, *(self._body[key] for key in ("client_id", "client_secret", "refresh_token"))))
         self._path = folder / f"{ESHOPBOX}-{sha256(named.encode()).hexdigest()[:32]}.json"
-        self._clock = clock
+        self._clock, self._stop = clock, stop
 
     def get(self) -> str:
         """Return the token, a new one where there is none that lasts.
@@ -110,21 +116,31 @@ class Tokens:
             self._kept = kept
             return kept.token
 
-    def renew(self) -> bool:
+    def renew(self, within: float = 0.0) -> bool:
         """Have a new token in place of one that was refused; False: the one that was refused is a new one.
+
+        Args:
+            within: seconds that may be waited until the minute is over in which no other one is asked for.
 
         Raises:
             As `get`.
         """
-        with self._locked():
-            kept, refused = self._read(), self._kept
-            if kept is not None and refused is not None and kept.token and kept.token != refused.token:
-                self._kept = kept  # another process has asked in between
-                return True
-            if _is_recent(kept):
+        refused, began = self._kept, time.monotonic()
+        while True:
+            with self._locked():
+                kept = self._read()
+                if kept is not None and refused is not None and kept.token and kept.token != refused.token:
+                    self._kept = kept  # another process has asked in between
+                    return True
+                if not self._is_within_a_minute(kept):
+                    self._kept = self._ask(None if kept is None else replace(kept, token=""))
+                    return True
+            assert kept is not None
+            left = kept.asked + EVERY - time.time()
+            if self._stop() or left > within - (time.monotonic() - began):
                 return False
-            self._kept = self._ask(None if kept is None else replace(kept, token=""))
-            return True
+            with waiting():
+                time.sleep(min(max(left, 0.01), _LOOK_SECONDS))
 
     def _lasts(self, kept: _Kept | None) -> bool:
         if kept is None or not kept.token:
@@ -133,22 +149,28 @@ class Tokens:
         return timedelta(0) < left <= _LONGEST
 
     def _ask(self, kept: _Kept | None) -> _Kept:
-        if kept is not None and _is_recent(kept):
-            if kept.token:  # at its end by our clock, which may be ahead: it is used until it is refused
-                return kept
+        if kept is not None and kept.token and _is_recent(kept):
+            return kept  # at its end by our clock, which may be ahead: it is used until it is refused
+        if kept is not None and self._is_within_a_minute(kept):
             if kept.fault == BadKey.kind:
                 raise BadKey("The system does not accept the secrets", system=ESHOPBOX, call=TOKEN)
             raise TryLater("A token was asked for within the last minute, without success", system=ESHOPBOX, call=TOKEN)
         began, asked = self._clock(), time.time()
-        self._write(_Kept(asked, fault=TryLater.kind))
+        self._write(_Kept(asked, fault=TryLater.kind, asked_at=began))
         try:
             token, life = _token_in(self._post())
         except PipelineError as error:
-            self._write(_Kept(asked, fault=error.kind))
+            self._write(_Kept(asked, fault=error.kind, asked_at=began))
             raise
-        found = _Kept(asked, token, began + life)
+        found = _Kept(asked, token, began + life, asked_at=began)
         self._write(found)
         return found
+
+    def _is_within_a_minute(self, kept: _Kept | None) -> bool:
+        """Say whether one was asked for within a minute, by the machine's clock and by VS_ST_NOW."""
+        if kept is None or not _is_recent(kept):
+            return False
+        return kept.asked_at is None or 0 <= (self._clock() - kept.asked_at).total_seconds() < EVERY
 
     def _post(self) -> Heard:
         headers = {"Content-Type": "application/json"}
@@ -170,14 +192,21 @@ class Tokens:
             return self._kept
         try:
             told = json.loads(self._path.read_bytes())
-            return _Kept(float(told["asked"]), told["token"], datetime.fromisoformat(told["until"]), told["fault"])
-        except (OSError, ValueError, KeyError, TypeError):
+            at = told.get("asked_at")
+            return _Kept(
+                float(told["asked"]), told["token"], datetime.fromisoformat(told["until"]), told["fault"],
+                None if at is None else datetime.fromisoformat(at),
+            )  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None  # none yet, or a damaged file: one is asked for
 
     def _write(self, kept: _Kept) -> None:
         self._kept = kept
         if self._path is not None:
-            told = {"asked": kept.asked, "token": kept.token, "until": kept.until.isoformat(), "fault": kept.fault}
+            told = {
+                "asked": kept.asked, "token": kept.token, "until": kept.until.isoformat(), "fault": kept.fault,
+                "asked_at": None if kept.asked_at is None else kept.asked_at.isoformat(),
+            }  # fmt: skip
             write_atomically(self._path, msgspec.json.encode(told))
 
 

@@ -145,7 +145,7 @@ def _ask_sources(session: NoticesSession, found: NoticesCheck) -> None:
 def _proven(client: EshopboxClient) -> EshopboxClient:
     """Have a new token, which proves the secrets, unless one came within the last minute; syncs go on with it."""
     client.token()
-    client.renew()
+    client.renew(waits=False)
     return client
 
 

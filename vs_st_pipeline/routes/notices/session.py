@@ -68,7 +68,7 @@ class NoticesSession(Session):
         Its token is kept beside the pace, which a dry run shares with the others too.
         """
         client = self.client(eshopbox.CONNECTOR)
-        client.keep_token_in(self.run.warehouse.pace_dir.parent / "tokens", self.run.now)
+        client.keep_token_in(self.run.warehouse.pace_dir.parent / "tokens", self.run.now, self.run.stop)
         return client
 
     @property

@@ -121,6 +121,50 @@ def test_a_refused_token_is_replaced_once_and_a_new_one_is_not(tmp_path: Path, c
     assert one.tokens.get() == "two"
 
 
+def test_3_1_a_refused_token_is_replaced_once_the_minute_is_over(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One new token, one repeat, and at most one request per 60 s: what is left of the minute is waited."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    one = Process(tmp_path, token("one"), token("two"), token("three"))
+    one.tokens.get()
+    clock[0] += 20
+    assert not one.tokens.renew(30), "longer than may be waited"
+    assert not slept
+    assert one.tokens.renew(60)
+    assert sum(slept) == pytest.approx(40)
+    assert (one.tokens.get(), one.asked) == ("two", 2)
+    one.tokens.keep_in(tmp_path / "tokens", lambda: one.now, lambda: True)
+    assert not one.tokens.renew(60), "a run that is stopped waits for nothing"
+
+
+def test_3_1_a_minute_that_has_gone_by_for_everything_else_has_gone_by_for_the_token(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    """Where VS_ST_NOW was moved on, a token that is refused is replaced at once (rulings, notices 2)."""
+    one = Process(tmp_path, token("one"), token("two"), TryLater("busy"), token("three"))
+    one.tokens.get()
+    one.now += timedelta(days=2)
+    assert (one.tokens.get(), one.asked) == ("one", 1), "it is used until it is refused"
+    assert one.tokens.renew()
+    assert (one.tokens.get(), one.asked) == ("two", 2)
+    one.now += timedelta(seconds=EVERY)
+    with pytest.raises(TryLater):
+        one.tokens.renew()
+    one.now += timedelta(seconds=EVERY - 1)
+    with pytest.raises(TryLater):
+        one.tokens.get()
+    assert one.asked == 3
+    one.now += timedelta(seconds=1)
+    assert (one.tokens.get(), one.asked) == ("three", 4)
+
+
 def test_what_another_process_has_fetched_is_taken(tmp_path: Path, clock: list[float]) -> None:
     one, other = Process(tmp_path, token("one")), Process(tmp_path, token("two"))
     one.tokens.get()
