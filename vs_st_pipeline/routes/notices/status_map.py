@@ -23,6 +23,7 @@ _KEYS: Final = ("key", "unit", "rank", "repeats", "ends", "announce", "from")
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NAME: Final = re.compile(r"(eshopbox\.(shipment|return)|vinoshipper|commerce7)\.([^.*]*[^.*\s][^.*]*\*?)")
 _OTHER: Final = re.compile(r"[^a-z0-9]+")
+_COMPLETE, _RESTOCKED = "eshopbox.return.complete", "eshopbox.return.completerestocked"  # as `_plain` writes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ def parse(text: str, name: str) -> StatusMap:
             names.add(one, meaning)
     if not of_key:
         raise entries["statuses"].problem("no status stands here; without any, nothing is ever told")
+    names.say_of_restocked()
     told = repr((sorted(names.exact.items()), sorted(names.begins.items()), sorted(map(repr, of_key.values()))))
     return StatusMap(of_key, sha256(told.encode()).hexdigest()[:16], names.exact, names.begins)
 
@@ -174,6 +176,17 @@ class _Names:
             if other == plain or (many and other.startswith(plain)) or (begins and plain.startswith(other)):
                 raise node.problem(f"this name stands in {key} already; a name stands in one status only")
         (self.begins if many else self.exact)[plain] = meaning.key
+
+    def say_of_restocked(self) -> None:
+        """Let a return that is complete and all restocked be complete, where the file does not tell it from others.
+
+        A mixed return is not `restocked`, also where the file writes only that complete is (13.14).
+        """
+        if _RESTOCKED in self.exact or _COMPLETE not in self.exact:
+            return
+        self.exact[_RESTOCKED] = self.exact[_COMPLETE]
+        if self.exact[_COMPLETE] == "restocked":
+            del self.exact[_COMPLETE]
 
 
 def _plain(name: str) -> str:

@@ -103,6 +103,19 @@ HEAD = "version: 1\nstatuses:\n"
 
 
 @pytest.mark.parametrize(
+    ("key", "of_mixed", "of_restocked"), [("return_done", "return_done", "return_done"), ("restocked", None, "restocked")]
+)
+def test_3_5_a_file_that_knows_complete_alone_means_restocked_returns_too(
+    key: str, of_mixed: str | None, of_restocked: str
+) -> None:
+    """A return whose items all are back in stock is complete; a mixed one is never told as restocked (13.14)."""
+    row = f"{{key: {key}, unit: return, rank: 50, ends: true, from: [eshopbox.return.complete]}}"
+    found = status_map.parse(f"version: 1\nstatuses:\n  - {row}\n", "own.yaml")
+    told = [found.of(f"eshopbox.return.{word}") for word in ("complete", "complete_restocked")]
+    assert [None if one is None else one.key for one in told] == [of_mixed, of_restocked]
+
+
+@pytest.mark.parametrize(
     ("text", "line", "says"),
     [
         ("", 1, "version is missing"),
