@@ -34,13 +34,16 @@ class NoticesCheck(CheckResult):
         accounts: of each installed account: id, kind, selected, why, number, proven, key (good, or the error's kind),
             stopped (why nothing is sent by it and what to do; else null).
         templates: verdict of each enabled notification's template, as `notices templates check` gives it.
+        opt_in: how often each kind of evidence of an opt-in was seen that the selected account may go by.
     """
 
     accounts: list[Record] = field(default_factory=list)
     templates: list[Record] = field(default_factory=list)
+    opt_in: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> Record:
-        return CheckResult.as_json(self) | {"accounts": self.accounts, "templates": self.templates}
+        more = {"accounts": self.accounts, "templates": self.templates, "opt_in": self.opt_in}
+        return CheckResult.as_json(self) | more
 
     def lines(self, name: str) -> list[str]:
         """Say it for people; the first line begins with how the merchant is named."""
@@ -52,6 +55,9 @@ class NoticesCheck(CheckResult):
             lines.append(f"  account {one['id']}: {sends}; key {key}; number {one['number']} {proven}")
             if one["stopped"]:
                 lines.append(f"    stopped, so nothing is sent by it: {one['stopped']}")
+        if self.opt_in:
+            seen = ", ".join(f"{count} by {kind}" for kind, count in self.opt_in.items())
+            lines.append(f"  opt-in evidence seen: {seen}")
         details = set[str]()
         for one in self.templates:
             what = showing.verdict(one, details)
@@ -78,6 +84,7 @@ def check(run: Run) -> NoticesCheck:
 
 def _look_at_settings(session: NoticesSession, found: NoticesCheck) -> None:
     found.doubts += [*session.settings.doubts(), *readiness.doubts(session)]
+    found.opt_in = readiness.opt_ins(session)
     selected = session.gupshup.selected
     if selected is None:
         found.doubts.append("no account is selected, so nothing is sent: install the Gupshup app (notices.accounts)")

@@ -73,6 +73,11 @@ def is_out(rows: Iterable[Row]) -> bool:
     )
 
 
+def may_count(kind: str, account_kind: str) -> bool:
+    """Say whether a kind of evidence proves anything where an account of this kind sends."""
+    return kind != Source.START_WORD and not (account_kind == HOUSE and kind in NO_CUSTOMER_NAMED)
+
+
 def proof(
     rows: Iterable[Row], own: Iterable[Row], kinds: Sequence[str], account_kind: str, number: str | None = None
 ) -> Row | None:
@@ -85,9 +90,7 @@ def proof(
     """
     rows = list(rows)
     void = max((one.at for one in rows if one.state == VOID), default=None)
-    allowed = {*kinds, Source.OPERATOR} - {Source.START_WORD}
-    if account_kind == HOUSE:
-        allowed -= NO_CUSTOMER_NAMED
+    allowed = {one for one in (*kinds, Source.OPERATOR) if may_count(one, account_kind)}
     counting = [
         one for one in (*rows, *own)
         if one.state == IN and one.source in allowed and (void is None or one.at > void)

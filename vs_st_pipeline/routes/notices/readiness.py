@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
+
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.connectors.gupshup.codes import NOT_TOGETHER
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadKey
-from vs_st_pipeline.routes.notices import from_eshopbox
+from vs_st_pipeline.routes.notices import consent, from_eshopbox
 from vs_st_pipeline.routes.notices.account import pauses, taking
+from vs_st_pipeline.routes.notices.consent import may_count
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
-from vs_st_pipeline.routes.notices.words import Wait
+from vs_st_pipeline.routes.notices.words import ConsentSource, Wait
 
 
 def try_key(session: NoticesSession, account: GupshupAccount) -> None:
@@ -40,7 +43,7 @@ def not_verified(account: GupshupAccount) -> str:
         f"of account {account.id} key and app_id were tried; app_name {account.app_name} and number {account.number} "
         "are not verified, since no call that Gupshup documents tells whether they are right. Compare both with the "
         "app's page at Gupshup, and let the first message go to a phone of your own (notices.only_to): its receipt "
-        "proves them"
+        "proves them, and until then the number is not proven"
     )
 
 
@@ -55,6 +58,31 @@ def stopped(session: NoticesSession, account: GupshupAccount) -> str | None:
         else f"put that right, then run `vs-st notices resume --account {account.id}`"
     )
     return f"{found.why}; {goes_on}"
+
+
+def opt_ins(session: NoticesSession) -> dict[str, int]:
+    """Return how often each kind of evidence was seen that the account may go by: of orders, or of phones (5.9)."""
+    account, settings = session.gupshup.selected, session.settings
+    if account is None:
+        return {}
+    kinds = [one for one in (*settings.opt_in, ConsentSource.OPERATOR) if may_count(one, account.kind)]
+    found = {str(one): 0 for one in kinds}
+    if not session.run.file().exists():
+        return found
+    said, zone = settings.attestation, session.run.merchant.time_zone
+    with session.run.open() as db:
+        seen = dict(
+            db.rows(
+                "select source, count(distinct phone) from staged.consents where state = ? and account = ? group by 1",
+                [consent.IN, account.id],
+            )
+        )
+        seen[ConsentSource.ESHOPBOX_FLAG] = db.value("select count(*) from staged.notice_orders where whatsapp_flag")
+        if said is not None:
+            since = datetime.combine(said.since, time(), zone).astimezone(UTC).replace(tzinfo=None)
+            placed = "select count(*) from staged.notice_orders where placed_at >= ?"
+            seen[ConsentSource.ATTESTATION] = db.value(placed, [since])
+    return {kind: int(seen.get(kind, 0)) for kind in found}
 
 
 def doubts(session: NoticesSession) -> list[str]:

@@ -103,7 +103,8 @@ HEAD = "version: 1\nstatuses:\n"
 
 
 @pytest.mark.parametrize(
-    ("key", "of_mixed", "of_restocked"), [("return_done", "return_done", "return_done"), ("restocked", None, "restocked")]
+    ("key", "of_mixed", "of_restocked"),
+    [("return_done", "return_done", "return_done"), ("restocked", None, "restocked")],
 )
 def test_3_5_a_file_that_knows_complete_alone_means_restocked_returns_too(
     key: str, of_mixed: str | None, of_restocked: str

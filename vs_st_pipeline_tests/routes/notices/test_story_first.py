@@ -125,6 +125,25 @@ def test_a_check_says_what_no_call_at_gupshup_can_verify(alone: Scene) -> None:
     assert alone.wrong() == []
 
 
+def test_9_a_check_says_what_evidence_of_opt_ins_was_seen(alone: Scene) -> None:
+    scene = alone
+    since = {"text": "I agree", "by": "Asha Rao", "from": "2020-01-01"}
+    scene.settings(opt_in=["eshopbox_flag", "gupshup_event", "attestation"], attestation=since)
+    nothing = {"eshopbox_flag": 0, "gupshup_event": 0, "attestation": 0, "operator": 0}
+    assert scene.check()["opt_in"] == nothing
+    scene.based(opt_in=["eshopbox_flag", "gupshup_event", "attestation"], attestation=since)
+    scene.order()
+    scene.order(whatsapp=False)
+    scene.gupshup.set_switch("user_events", "sent", scene.account)
+    scene.gupshup.opt_in("+919740099999", scene.account)
+    scene.callbacks()
+    scene.synced()
+    found = scene.check()["opt_in"]
+    assert found == {"eshopbox_flag": 1, "gupshup_event": 1, "attestation": 2, "operator": 0}
+    said = scene.run("check", "--merchant", scene.merchant, "--route", "notices").out
+    assert "opt-in evidence seen: 1 by eshopbox_flag, 1 by gupshup_event, 2 by attestation, 0 by operator" in said
+
+
 def test_what_names_nothing_is_wrong_use_and_keeps_its_keys(notices_scene: Scene) -> None:
     """notices.md 9: exit 2 for a wrong argument; every key always, also beside an error."""
     scene = notices_scene
