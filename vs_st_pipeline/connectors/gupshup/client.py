@@ -136,8 +136,10 @@ class GupshupClient:
     def templates(self) -> list[Template]:
         """Return the account's templates, of all pages.
 
-        No source says whether the list has pages. Where a page has as many rows as a page might, the next one is asked
-        for; one that shows nothing new, or is refused, is none.
+        No source says whether the list has pages, how one is asked for, and whether the first is 0 or 1. Where a page
+        has as many rows as a page might, the next one is asked for, by both names that a page may have; one that shows
+        nothing new, or is refused, is none. Unless pages have no effect at all, the one of number 1 is asked for last:
+        it is the first one again, or the one after it.
 
         Raises:
             BadKey: the key is not accepted. BadSettings: the app is not known. BadAnswer: the list is empty, cut, or
@@ -149,18 +151,33 @@ class GupshupClient:
         if not found:
             raise BadAnswer("Gupshup's list of templates is empty", system=GUPSHUP, call=TEMPLATES)
         size = len(rows)
+        if size % PAGE_UNIT:
+            return list(found.values())
+        first = set(found)
         for page in range(2, MOST_PAGES):
-            if size % PAGE_UNIT or len(rows) < size:
+            rows = self._page(path, page, size)
+            more = {one.id: one for one in read_templates(rows)}
+            if more and set(more) <= first:
+                return list(found.values())
+            new = {own: one for own, one in more.items() if own not in found}
+            found |= new
+            if not new or len(rows) < size:
                 break
-            try:
-                rows = self._list(TEMPLATES, f"{path}?pageNo={page}&pageSize={size}", "templates")
-            except Refused:
-                break
-            more = {one.id: one for one in read_templates(rows) if one.id not in found}
-            if not more:
-                break
-            found |= more
+        found |= {one.id: one for one in read_templates(self._page(path, 1, size)) if one.id not in found}
         return list(found.values())
+
+    def _page(self, path: str, page: int, size: int) -> list[object]:
+        """Return the rows of a page; none where it is refused: then there is no such page."""
+        try:
+            return self._list(
+                TEMPLATES, f"{path}?page={page}&perPage={size}&pageNo={page}&pageSize={size}", "templates"
+            )
+        except (Refused, _SaysError):
+            return []
+        except BadSettings as error:
+            if error.http_status != 404:
+                raise
+            return []
 
     def users(self) -> list[OptIn]:
         """Return who has opted in or out at Gupshup; raises as `templates`, but an empty list is one.
@@ -197,9 +214,13 @@ class GupshupClient:
         word = said.get("status")
         if isinstance(word, str) and word.strip().lower() == "error":
             told = _is_about_key(said)
-            kind: type[PipelineError] = BadKey if told else BadAnswer
+            kind: type[PipelineError] = BadKey if told else _SaysError
             raise kind(_NO_KEY if told else "Gupshup answered with an error", system=GUPSHUP, call=call)
         return said
+
+
+class _SaysError(BadAnswer):
+    """A whole answer that calls itself an error, and not one about the key."""
 
 
 _NO_KEY: Final = "Gupshup does not accept the key"

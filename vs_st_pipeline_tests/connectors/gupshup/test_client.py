@@ -56,16 +56,52 @@ def test_2_4_pages_are_asked_for_until_one_is_short(gupshup: Gupshup, client: Gu
         LIST: listed(*ids(10)),
     }
     assert [one.id for one in client.templates()] == ids(23)
-    assert len(gupshup.asked) == 3
+    assert len(gupshup.asked) == 4, "three pages, and the one of number 1, which might have been the second"
 
 
-@pytest.mark.parametrize("second", [listed(*ids(10)), listed(), reply(400, {"status": "error", "message": "page"})])
-def test_2_4_a_list_without_pages_is_whole_though_it_has_ten(
+def test_2_4_pages_may_be_counted_from_0(gupshup: Gupshup, client: GupshupClient) -> None:
+    """No source says where pages begin: what a list of eleven templates has second is not lost."""
+    gupshup.lists = {
+        "pageNo=1&pageSize=10": listed(*ids(10, 11)),
+        "pageNo=2&pageSize=10": listed(*ids(3, 21)),
+        LIST: listed(*ids(10)),
+    }
+    assert {one.id for one in client.templates()} == set(ids(23))
+    gupshup.lists = {
+        "pageNo=1&pageSize=10": listed("t11"),
+        "pageNo=2&pageSize=10": listed(),
+        LIST: listed(*ids(10)),
+    }
+    assert [one.id for one in client.templates()] == ids(11)
+
+
+def test_2_4_a_list_without_pages_is_whole_though_it_has_ten(gupshup: Gupshup, client: GupshupClient) -> None:
+    gupshup.lists = {"pageNo=2&pageSize=10": listed(*ids(10)), LIST: listed(*ids(10))}
+    assert [one.id for one in client.templates()] == ids(10)
+    assert len(gupshup.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        listed(),
+        reply(400, {"status": "error", "message": "page"}),
+        reply(404, {"status": "error", "message": "no such page"}),
+        reply(200, {"status": "error", "message": "no such page"}),
+    ],
+)
+def test_2_4_a_page_behind_the_last_one_is_none_however_it_is_refused(
     gupshup: Gupshup, client: GupshupClient, second: Act
 ) -> None:
     gupshup.lists = {"pageNo=2&pageSize=10": second, LIST: listed(*ids(10))}
     assert [one.id for one in client.templates()] == ids(10)
-    assert len(gupshup.asked) == 2
+    assert len(gupshup.asked) == 3
+
+
+def test_2_4_a_page_that_is_cut_is_no_end(gupshup: Gupshup, client: GupshupClient) -> None:
+    gupshup.lists = {"pageNo=2&pageSize=10": reply(200, {"status": "success"}), LIST: listed(*ids(10))}
+    with pytest.raises(BadAnswer):
+        client.templates()
 
 
 @pytest.mark.parametrize(
