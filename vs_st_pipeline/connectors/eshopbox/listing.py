@@ -38,6 +38,7 @@ CHANGED: Final = "changed"
 _CALL: Final = "list_orders"
 _MOST_PAGES: Final = 10_000
 _LISTS: Final = ("orders", "data", "rows")
+_SIZES: Final = ("perPage", "per_page", "limit", "pageSize")
 
 Way = Callable[[str, int], Mapping[str, str | int | bool]]
 _WAYS: Final[Sequence[Way]] = (
@@ -133,17 +134,24 @@ class _Walk:
         return self.found
 
     def _pages(self) -> Iterator[list[_Row]]:
+        """Yield the rows of each page.
+
+        A total is an upper hint alone: a full page is followed by another one, whatever it says. Where none is told, a
+        page that is not full may be as many rows as the system gives at once, so the next one is asked for as well,
+        unless it says of how many rows its pages are.
+        """
         way, page, shown, in_order = 0, 1, 0, True
         last: list[Any] | None = None
         oldest: datetime | None = None
         while page <= _MOST_PAGES:
-            raw, total = self._ask(way, page)
+            raw, total, size = self._ask(way, page)
             if page > 1 and raw and raw == last:
-                if page > 2 or way + 1 == len(_WAYS):
+                if page == 2 and way + 1 < len(_WAYS):
+                    way += 1
+                    continue
+                if shown < total if total is not None else len(raw) >= PAGE:
                     self._give_up(oldest)
-                    return
-                way += 1
-                continue
+                return
             rows = [row for one in raw if (row := self._row(one)) is not None]
             dates = [row.placed_at for row in rows if row.placed_at is not None]
             for at in dates:
@@ -151,9 +159,11 @@ class _Walk:
                 oldest = at
             yield rows
             shown, last = shown + len(raw), raw
-            if not raw or (total is not None and shown >= total) or (total is None and len(raw) < PAGE):
+            if not raw:
                 if total is not None and shown < total:
                     self._give_up(oldest)
+                return
+            if len(raw) < PAGE and (shown >= total if total is not None else size is not None and len(raw) < size):
                 return
             if in_order and oldest is not None and oldest < self._since:
                 return
@@ -170,7 +180,8 @@ class _Walk:
         if oldest is None or oldest >= reached:
             raise _bad("its pages have no effect, and there are more orders than the first one shows")
 
-    def _ask(self, way: int, page: int) -> tuple[list[Any], int | None]:
+    def _ask(self, way: int, page: int) -> tuple[list[Any], int | None, int | None]:
+        """Return the rows of a page, how many there are in all, and how many a page has; None: it does not say."""
         day = self._since.replace(tzinfo=UTC).astimezone(self._zone)
         answer = self._client.orders(_WAYS[way](f"orderDate>={day:%Y-%m-%d %H:%M:%S}", page))
         if not isinstance(answer, Mapping) or is_error(answer):
@@ -178,8 +189,7 @@ class _Walk:
         raw = next((answer[key] for key in _LISTS if isinstance(answer.get(key), list)), None)
         if raw is None:
             raise _bad("the answer holds no list of orders")
-        total = answer.get("total")
-        return raw, total if isinstance(total, int) and not isinstance(total, bool) and total > 0 else None
+        return raw, _count(answer, ("total",)), _count(answer, _SIZES)
 
     def _row(self, one: Any) -> _Row | None:
         number = id_text(one.get("customerOrderNumber")) if isinstance(one, Mapping) else None
@@ -225,6 +235,11 @@ class _Walk:
                     where k.parcel_id = b.id and (k.row_sha is distinct from b.sha or k.gone_at is not null)""",
                 {"changed": changed},
             )
+
+
+def _count(answer: Mapping[str, Any], keys: Sequence[str]) -> int | None:
+    told = id_text(first(answer, keys))
+    return int(told) if told is not None and told.isascii() and told.isdigit() and int(told) > 0 else None
 
 
 def _date(value: Any, zone: ZoneInfo) -> datetime | None:

@@ -42,6 +42,8 @@ class Shop:
         self.rows = [self.row(number) for number in range(count)]
         self.page_key: str | None = "page"
         self.total: Callable[[int], Any] = lambda count: count
+        self.most = 100
+        self.says: int | None = None  # rows of a page, and what the answer says of that
         self.asked: list[Mapping[str, Any]] = []
         self.settings = SETTINGS
 
@@ -55,8 +57,9 @@ class Shop:
         self.asked.append(wanted)
         asked = {**dict(pair.split("=", 1) for pair in str(wanted["filters"]).split("&")[1:]), **wanted}
         page = int(asked.get(self.page_key, 1)) if self.page_key else 1
-        rows = self.rows[(page - 1) * 100 : page * 100]
-        return {"orders": rows, "total": self.total(len(self.rows))}
+        rows = self.rows[(page - 1) * self.most : page * self.most]
+        answer = {"orders": rows, "total": self.total(len(self.rows)), "perPage": self.says}
+        return {key: value for key, value in answer.items() if value is not None}
 
     @property
     def run(self) -> Run:
@@ -96,6 +99,30 @@ def test_pages_are_asked_for_by_the_name_that_has_an_effect(shop: Shop, key: str
     shop.page_key = key
     assert len(shop.walk().numbers) == 250
     assert set(shop.wanted()) == {row["customerOrderNumber"] for row in shop.rows}
+    shop.read()
+    assert shop.is_complete
+
+
+@pytest.mark.parametrize("total", [lambda _: None, lambda _: 0, lambda _: 100, str])
+@pytest.mark.parametrize("key", ["page", "pageNo"])
+def test_3_2_no_total_is_taken_for_the_end(shop: Shop, key: str, total: Callable[[int], Any]) -> None:
+    """Filters and pages are checked: a total that is missing or too small loses no order (interface.md 5)."""
+    shop.page_key, shop.total = key, total
+    assert len(shop.walk().numbers) == 250
+
+
+@pytest.mark.parametrize("key", ["page", "pageNo"])
+@pytest.mark.parametrize("says", [None, 20])
+def test_3_2_pages_may_be_shorter_than_was_asked_for(shop: Shop, key: str, says: int | None) -> None:
+    """A system that gives 20 rows at once, and says no total, has shown all only where a page is short or empty."""
+    shop.page_key, shop.most, shop.says, shop.total = key, 20, says, lambda _: None
+    assert len(shop.walk().numbers) == 250
+    assert shop.asked[-1][key] == (14 if says is None else 13)
+
+
+def test_3_2_a_short_list_without_pages_and_total_is_whole(shop: Shop) -> None:
+    shop.page_key, shop.total, shop.rows = None, lambda _: None, shop.rows[:3]
+    assert len(shop.walk().numbers) == 3
     shop.read()
     assert shop.is_complete
 
