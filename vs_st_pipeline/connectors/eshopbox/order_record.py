@@ -237,13 +237,16 @@ def _said(row: Mapping[str, Any], zone: ZoneInfo, faults: list[str]) -> Iterator
             one = _dated(word, first(entry, TIME_KEYS), zone, faults, in_timeline=True)
             entries.append(one)
     entries.sort(key=lambda one: one.own_at or datetime.max)
-    yield from entries
     word = id_text(row.get("status"))
-    if word is None:
-        return
-    same = [one for one in entries if one.word.casefold() == word.casefold()]
-    if not same:
-        yield _dated(word, first(row, ("statusUpdatedAt", "status_updated_at")), zone, faults)
+    same = [place for place, one in enumerate(entries) if word is not None and one.word.casefold() == word.casefold()]
+    told = first(row, ("statusUpdatedAt", "status_updated_at"))
+    if word is not None and same and told is not None:
+        newest = entries[same[-1]]
+        if newest.own_at is None and not newest.is_unreadable:  # a history without times: the present word has one
+            entries[same[-1]] = _dated(newest.word, told, zone, faults, in_timeline=True)
+    yield from entries
+    if word is not None and not same:
+        yield _dated(word, told, zone, faults)
 
 
 def _answer(ndr: Any, zone: ZoneInfo, faults: list[str]) -> list[Said]:

@@ -99,6 +99,21 @@ def test_a_timeline_is_told_oldest_first_and_the_present_status_where_it_lacks_i
     assert [one.word for one in unit.said] == ["packed", "dispatched"]
 
 
+@pytest.mark.parametrize("time", [{}, {"time": None}, {"time": "0000-00-00 00:00:00"}])
+def test_3_7_the_present_status_has_its_own_time_where_its_history_tells_none(time: dict[str, Any]) -> None:
+    """`statusUpdatedAt` of an item in that status is the source's own time, whatever else stands beside it."""
+    timeline = [{"status": one, **time} for one in ("packed", "failed_delivery", "dispatched", "failed_delivery")]
+    [unit] = order({"timeline": timeline, "status": "Failed_Delivery", "statusUpdatedAt": THERE}).units
+    assert [(one.word, one.own_at) for one in unit.said] == [
+        ("packed", None),
+        ("failed_delivery", None),
+        ("dispatched", None),
+        ("failed_delivery", AT),
+    ]
+    [unit] = order({"timeline": timeline, "status": "failed_delivery"}).units
+    assert {one.own_at for one in unit.said} == {None}
+
+
 def test_that_a_parcel_was_created_is_the_orders_to_tell() -> None:
     [unit] = order({"externalShipmentID": "S1", "status": "created"}).units
     assert (unit.said, unit.shows_status) == ([], True)
