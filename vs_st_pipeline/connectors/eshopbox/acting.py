@@ -9,6 +9,7 @@ call is `UNKNOWN`: only a read, or a person, settles it. The answer's text is no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,6 +26,12 @@ from vs_st_pipeline.platform.http.client import Heard
 CALL: Final = "ndr_resolution"
 PATH: Final = "/api/v2/ndrResolution"
 NO_SOURCE: Final = "none"  # `action_source`: the key is left out
+_WRAPPERS: Final = ("data", "result", "response")  # of an answer that says inside how it went
+_LONGEST_TEXT: Final = 500
+_TROUBLE: Final = re.compile(
+    rb"err|fail|invalid|denied|refus|reject|exception|unable|unavail|not\b|n't\b|cannot|\bno\b|again|later|maintenance|limit",
+    re.IGNORECASE,
+)
 _DATE_FORMS: Final = {"yyyy-mm-dd": "%Y-%m-%d", "dd-mm-yyyy": "%d-%m-%Y"}
 
 
@@ -140,7 +147,7 @@ def resolve(client: Caller, resolution: Resolution) -> Taken:
 def judge(heard: Heard) -> Taken:
     """Say what an answer means: the first row of `ANSWERS` that fits."""
     said = None if heard.cut else try_json(heard.body)
-    told = said if isinstance(said, dict) else {}
+    told = said if isinstance(said, dict) else said[0] if _is_row(said) else {}
     outcome = next(outcome for fits, outcome in ANSWERS if fits(heard, told))
     code = plain_code(told)
     error: PipelineError | None = None
@@ -159,7 +166,14 @@ def says_error(told: Mapping[str, Any]) -> bool:
             return True
     if any(told.get(key) is False for key in ("success", "status")):
         return True
-    return any(bool(told.get(key)) for key in ("error", "errors"))
+    if any(bool(told.get(key)) for key in ("error", "errors")):
+        return True
+    return any(says_error(inner) for key in _WRAPPERS if isinstance(inner := told.get(key), Mapping))
+
+
+def _is_row(said: object) -> bool:
+    """Say whether an answer is a list of one object, which is then what it says."""
+    return isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict)
 
 
 def _number(value: object) -> int | None:
@@ -175,10 +189,14 @@ def _is_ok(heard: Heard) -> bool:
 
 
 def _is_readable(heard: Heard, told: Mapping[str, Any]) -> bool:
-    """Say whether a body is one of Eshopbox's: a JSON object, or none at all."""
+    """Say whether a body may be Eshopbox's own: a JSON object, a few words that speak of no trouble, or none at all."""
     if heard.cut or pages.is_page(heard.headers, heard.body):
         return False
-    return bool(told) or heard.body.strip() in (b"", b"{}", b"null")
+    body = heard.body.strip()
+    if told or body in (b"", b"{}", b"null"):
+        return True
+    is_text = body[:1] not in (b"{", b"[") and body.strip(b'"').lower() not in (b"", b"false")
+    return is_text and len(body) <= _LONGEST_TEXT and not _TROUBLE.search(body)
 
 
 Fits = Callable[[Heard, Mapping[str, Any]], bool]
