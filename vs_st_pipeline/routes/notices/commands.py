@@ -239,6 +239,7 @@ COMMANDS: Final = (
         ),
         acts=True,
         asks=_ask_to_resolve,
+        needs_yes=False,  # notices.md 9 knows no --yes of it; why it is so must be said by --because
         more="It was sent, or not-sent. It may be sent again only after not-sent, and only while it is fresh.",
     ),
     OwnCommand(

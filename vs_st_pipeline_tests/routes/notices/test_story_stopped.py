@@ -52,3 +52,26 @@ def test_7_4_an_account_whose_key_was_bad_starts_again_at_the_first_good_list(al
     report = scene.synced()
     assert report["synced"]["accepted"] == 1
     assert len(scene.sends(to=phone_of(order))) == 1
+
+
+def test_7_6_a_person_says_what_became_of_a_message_in_the_words_of_the_contract(alone: Scene) -> None:
+    """`vs-st notices resolve --merchant ID NOTICE --as sent|not-sent --because TEXT`, where nobody can be asked."""
+    scene = alone
+    scene.based()
+    orders = [scene.order() for _ in range(2)]
+    for order in orders:
+        scene.failed(order)
+    scene.gupshup.set_fault("500_before_accept", count=2, path_regex="template/msg")
+    report = scene.sync()
+    assert (report["status"], report["synced"]["unknown"]) == ("partial", 2)
+    ids = {
+        row["order_number"]: row["notice_id"]
+        for row in scene.rows("select order_number, notice_id from synced.notices")
+    }
+    for order, word in zip(orders, ("sent", "not-sent"), strict=True):
+        notice_id = ids[order["customerOrderNumber"]]
+        done = scene.notices("resolve", notice_id, "--as", word, "--because", "Gupshup's log says so")
+        assert done.exit_code == 0, done
+    report = scene.synced()
+    assert report["synced"]["accepted"] == 1
+    assert [len(scene.sends(to=phone_of(order))) for order in orders] == [0, 1]
