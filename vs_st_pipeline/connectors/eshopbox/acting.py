@@ -190,11 +190,11 @@ def _is_ok(heard: Heard) -> bool:
 
 def _is_readable(heard: Heard, told: Mapping[str, Any]) -> bool:
     """Say whether a body may be Eshopbox's own: a JSON object, a few words that speak of no trouble, or none at all."""
-    if heard.cut or pages.is_page(heard.headers, heard.body):
-        return False
     body = heard.body.strip()
-    if told or body in (b"", b"{}", b"null"):
+    if told or (not heard.cut and body in (b"", b"{}", b"null")):
         return True
+    if heard.cut or pages.is_page(heard.headers, body):
+        return False
     is_text = body[:1] not in (b"{", b"[") and body.strip(b'"').lower() not in (b"", b"false")
     return is_text and len(body) <= _LONGEST_TEXT and not _TROUBLE.search(body)
 

@@ -63,6 +63,7 @@ class Client:
         (Heard(202, JSON, b'{"message": "accepted", "error": null, "errors": []}'), Outcome.DONE),
         (Heard(204, {}, b""), Outcome.DONE),
         (Heard(200, JSON, b"{}"), Outcome.DONE),
+        (Heard(200, HTML, b'{"status": "success"}'), Outcome.DONE),
         (Heard(200, {}, b"OK"), Outcome.DONE),
         (Heard(200, JSON, b'"Resolution submitted"'), Outcome.DONE),
         (Heard(201, {}, b"Resolution submitted successfully"), Outcome.DONE),
