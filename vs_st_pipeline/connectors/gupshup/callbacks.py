@@ -120,19 +120,29 @@ class Deduction:
 Said = Receipt | Reply | OptIn | TemplateNews | Deduction
 
 
-def said_in(callback: object, received_at: datetime) -> Said | None:
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """When a callback was received, and when it is taken, by VS_ST_NOW there and here; UTC without zone."""
+
+    received_at: datetime
+    taken_at: datetime
+
+
+def said_in(callback: object, received_at: datetime, taken_at: datetime | None = None) -> Said | None:
     """Return what a callback says; None where it is nothing that we know.
 
     Args:
         received_at: UTC without zone; it stands for a time that is missing, or cannot be.
+        taken_at: now; None: it is taken as it is received.
     """
+    came = _Came(received_at, taken_at or received_at)
     if not isinstance(callback, Mapping) or not isinstance(callback.get("payload"), Mapping):
         return None
     kind, payload = TYPES.get(str(callback.get("type"))), callback["payload"]
     if kind == RECEIPT:
-        return _receipt(callback, payload, received_at)
+        return _receipt(callback, payload, came)
     if kind == REPLY:
-        return _reply(callback, payload, received_at)
+        return _reply(callback, payload, came)
     if kind == CONSENT:
         phone, word = (
             phone_of(payload.get("phone")) or phone_of(callback.get("phone")),
@@ -140,17 +150,15 @@ def said_in(callback: object, received_at: datetime) -> Said | None:
         )
         if phone is None or word not in (OPTED_IN, OPTED_OUT):
             return None
-        return OptIn(phone, word == OPTED_IN, time_in(callback, payload, received_at))
+        return OptIn(phone, word == OPTED_IN, time_in(callback, payload, came))
     if kind == TEMPLATE:
-        return TemplateNews(
-            _id(payload.get("id")), _word(payload.get("status")), time_in(callback, payload, received_at)
-        )
+        return TemplateNews(_id(payload.get("id")), _word(payload.get("status")), time_in(callback, payload, came))
     if kind == BILLING:
-        return _deduction(callback, payload, received_at)
+        return _deduction(callback, payload, came)
     return None
 
 
-def _receipt(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at: datetime) -> Receipt | None:
+def _receipt(callback: Mapping[str, Any], payload: Mapping[str, Any], came: _Came) -> Receipt | None:
     inner = payload.get("payload")
     inner = inner if isinstance(inner, Mapping) else {}
     kind, id, gs_id = _word(payload.get("type")), _id(payload.get("id")), _id(payload.get("gsId"))
@@ -163,14 +171,14 @@ def _receipt(callback: Mapping[str, Any], payload: Mapping[str, Any], received_a
         id or gs_id or "",
         gs_id,
         kind.lower(),
-        time_in(callback, payload, received_at),
+        time_in(callback, payload, came),
         phone_of(payload.get("destination")),
         _id(code),
         None if reason is None else reason[:_LONGEST_WORD],
     )
 
 
-def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at: datetime) -> Reply | None:
+def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], came: _Came) -> Reply | None:
     inner, sender, context = (
         part if isinstance(part, Mapping) else {}
         for part in (payload.get("payload"), payload.get("sender"), payload.get("context"))
@@ -194,7 +202,7 @@ def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at:
         id,
         phone,
         kind,
-        time_in(callback, payload, received_at),
+        time_in(callback, payload, came),
         None if kind == BUTTON else _text(inner.get("text")) or _text(words),
         _text(words) if kind == BUTTON else None,
         (ours or told or [""])[0][:_LONGEST_WORD] or None if kind != MEDIA else None,
@@ -203,7 +211,7 @@ def _reply(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at:
     )
 
 
-def _deduction(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at: datetime) -> Deduction:
+def _deduction(callback: Mapping[str, Any], payload: Mapping[str, Any], came: _Came) -> Deduction:
     deductions, references = (
         part if isinstance(part, Mapping) else {} for part in (payload.get("deductions"), payload.get("references"))
     )
@@ -216,7 +224,7 @@ def _deduction(callback: Mapping[str, Any], payload: Mapping[str, Any], received
         else _key(hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest())
     )
     detail = {str(name): value for name, value in deductions.items() if isinstance(value, (str, int, float, bool))}
-    return Deduction(key, gs_id, kind, detail, time_in(callback, payload, received_at))
+    return Deduction(key, gs_id, kind, detail, time_in(callback, payload, came))
 
 
 def opt_out_in(callback: object, is_stop: Callable[[str], bool]) -> str | None:
@@ -230,19 +238,22 @@ def opt_out_in(callback: object, is_stop: Callable[[str], bool]) -> str | None:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def time_in(callback: Mapping[str, Any], payload: Mapping[str, Any], received_at: datetime) -> datetime:
+def time_in(callback: Mapping[str, Any], payload: Mapping[str, Any], came: _Came) -> datetime:
     """Return when it happened: the payload's time, else the callback's, else that of receipt (4).
 
-    A time that cannot be (later than its receipt, or over 30 days before it) says nothing: an opt-out that a wrong
-    clock dates back would count as older than the consent that it ends.
+    A time that cannot be (later than its receipt and than now, or over 30 days before both) says nothing: an opt-out
+    that a wrong clock dates back would count as older than the consent that it ends. Now counts, because a receiver's
+    own clock may stand where VS_ST_NOW was when it was started.
     """
+    oldest = min(came.received_at, came.taken_at) - _OLDEST
+    newest = max(came.received_at, came.taken_at) + _NEWEST
     inner = payload.get("payload")
     for told in (*((inner.get("ts"), inner.get("timestamp")) if isinstance(inner, Mapping) else ()), payload.get("ts"),
                  payload.get("timestamp"), callback.get("timestamp")):  # fmt: skip
         at = as_time(told)
-        if at is not None and received_at - _OLDEST <= at <= received_at + _NEWEST:
+        if at is not None and oldest <= at <= newest:
             return at
-    return received_at
+    return came.received_at
 
 
 def as_time(told: object) -> datetime | None:

@@ -120,7 +120,7 @@ def keep(store: AccountStore, hints: Sequence[Hint], *, run: Run) -> Taken:
     Everything else that time alone moves is looked at too: receipts that no message waits for any more.
     """
     now, taken = run.now(), Taken()
-    said = list(_read(store, hints, taken.noted))
+    said = list(_read(store, hints, taken.noted, now))
     with store.write() as db:
         stops, starts = _words(db)
         is_stop, is_start = _judge(stops), _judge_of(stops, starts)
@@ -157,7 +157,7 @@ def as_proven(account: GupshupAccount) -> str:
     return f"{account.app_name} {number}"
 
 
-def _read(store: AccountStore, hints: Iterable[Hint], noted: Counter[str]) -> Iterator[Said]:
+def _read(store: AccountStore, hints: Iterable[Hint], noted: Counter[str], now: datetime) -> Iterator[Said]:
     for hint in hints:
         callback = hint.kept.get(CALLBACK)
         if hint.kind == WHOLE or not isinstance(callback, dict):
@@ -165,7 +165,7 @@ def _read(store: AccountStore, hints: Iterable[Hint], noted: Counter[str]) -> It
         elif callback.get("app") != store.account.app_name:
             noted[Noted.FOREIGN] += 1
         else:
-            said = callbacks.said_in(callback, received_at(hint))
+            said = callbacks.said_in(callback, received_at(hint), now)
             if said is not None:
                 yield said
 
