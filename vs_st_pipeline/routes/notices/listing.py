@@ -22,13 +22,14 @@ from vs_st_pipeline.connectors.gupshup.templates import OPT_IN, Template
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, Interrupted, PipelineError
 from vs_st_pipeline.routes.notices.account import consents, copying, pauses
 from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.account.taking import TEMPLATES_WANTED
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.words import State, Wait
 
 FRESH_FOR: Final = timedelta(minutes=15)
 USERS_FRESH_FOR: Final = timedelta(hours=1)
 AGAIN_AFTER: Final = timedelta(minutes=1)  # after a list that said nothing
-TEMPLATES_READ, TEMPLATES_TRIED, TEMPLATES_WANTED = "templates_read", "templates_tried", "templates_wanted"
+TEMPLATES_READ, TEMPLATES_TRIED = "templates_read", "templates_tried"
 USERS_READ: Final = "users_read"
 TEMPLATES_APP: Final = "templates_app"  # whose list it is: an account may be given another app
 FOREIGN: Final = (

@@ -79,3 +79,23 @@ def test_a_plan_shows_what_a_sync_would_do_and_does_nothing(alone: Scene) -> Non
     (sent,) = scene.sends()
     assert sent["text"] == message["text"]
     assert scene.wrong() == []
+
+
+def test_2_4_a_template_event_counts_because_it_came_whatever_clock_it_was_stamped_by(alone: Scene) -> None:
+    """A list that is minutes old is read again, though the event says that it is older than that list."""
+    scene = alone
+    scene.based()
+    first = scene.order()
+    scene.failed(first)
+    scene.synced()
+    scene.later(minutes=6)
+    (sent,) = scene.sends()
+    scene.gupshup.set_template(sent["template"], scene.account, status="PAUSED")
+    (event,) = scene.gupshup.take_callbacks(scene.account)[-1:]
+    body = event["body"] | {"timestamp": event["body"]["timestamp"] - 20 * 60 * 1000}
+    scene._arrive("gupshup", scene.merchant, body)
+    order = scene.order()
+    scene.failed(order)
+    report = scene.synced()
+    assert report["planned"]["waiting"] == {"template_paused": 1}
+    assert len(scene.sends()) == 1

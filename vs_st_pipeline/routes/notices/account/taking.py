@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -35,6 +36,7 @@ from vs_st_pipeline.routes.notices.words import ConsentSource, Noted
 
 FIRST_CALLBACK, LAST_CALLBACK, TEMPLATE_EVENT, WORDS = "first_callback", "last_callback", "template_event", "words:"
 PROVEN: Final = "proven"
+TEMPLATES_WANTED: Final = "templates_wanted"  # the list is to be read by the next sync, however old it is
 _KINDS: Final = KINDS | {WHOLE}
 
 
@@ -210,6 +212,9 @@ def _template(db: sqlite3.Connection, one: TemplateNews, now: datetime) -> None:
     )
     if made.rowcount:
         db.execute("insert or replace into facts values (?, 'yes', ?)", [TEMPLATE_EVENT, now.isoformat()])
+        # That it came counts: what it says of when it happened may be by a clock that is behind ours.
+        wanted = [TEMPLATES_WANTED, repr(time.time()), now.isoformat()]
+        db.execute("insert or replace into facts values (?, ?, ?)", wanted)
 
 
 def _deduct(db: sqlite3.Connection, one: Deduction) -> None:
