@@ -145,8 +145,9 @@ def judge_one(
         target = None if said is None else known.newest_of(db, said)
         begun_at = terms.begun_at(db)
         taken = set() if target is None else known.taken_on(db, target.notice_id, reply.message_id)
-    if begun_at is not None and reply.at <= begun_at:  # a backup was put back: it may have been acted on since then
-        return ReplyOutcome.BEFORE_BASELINE
+    is_new = said is not None and begun_at is not None and said.at > begun_at  # whatever clock the reply was stamped by
+    if begun_at is not None and reply.at <= begun_at and not is_new:
+        return ReplyOutcome.BEFORE_BASELINE  # a backup was put back: it may have been acted on since then
     if said is None or target is None:
         if run.now() - reply.at < _NO_MESSAGE:
             return Waits(NO_MESSAGE)

@@ -95,6 +95,15 @@ def test_a_reply_of_before_the_begin_is_left_to_a_person(world: World, seconds: 
     assert told == [("action", True)] * (seconds <= 0)
 
 
+def test_8_1_an_answer_to_a_message_of_after_the_begin_came_after_it(world: World) -> None:
+    """By whatever clock it was stamped: nobody answers what was not sent yet."""
+    begun_at = SENT - timedelta(minutes=30)
+    world.store("synced.notice_facts", name="started_at", value=begun_at.isoformat(), at=begun_at)
+    world.reply(at=begun_at - timedelta(hours=1))
+    world.sync()
+    assert (world.outcomes(), len(world.eshopbox.calls)) == (["action"], 1)
+
+
 def test_a_reply_of_before_the_begin_that_waited_for_its_call_is_dropped(world: World) -> None:
     world.eshopbox.answers = [NotSent("no connection")]
     world.reply()
