@@ -21,7 +21,7 @@ from vs_st_pipeline.domain.errors import TryLater
 from vs_st_pipeline.platform.http.client import HttpClient, NoKey
 from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.notices.words import What
+from vs_st_pipeline.routes.notices.words import ActionState, What
 
 if TYPE_CHECKING:
     from vs_st_pipeline.routes.notices.session import NoticesSession
@@ -129,7 +129,8 @@ def event(row: Mapping[str, Any], account_slug: str | None) -> dict[str, Any]:
     subtype = str(kind) if what is What.RECEIPT and kind else SUBTYPES.get(what, str(what))
     phone = row["reply_phone"] or row["notice_phone"]
     ways = (phone, row["number"]) if what in FROM_CUSTOMER else (row["number"], phone)
-    told_at = detail.get("at") or _iso(row["at"])
+    told_at = _with_zone(detail.get("at")) or _iso(row["at"])
+    sent_at = row["accepted_at"] or (None if what is What.HELD else row["at"])
     return {
         "resource": "customer_notification",
         "eventType": "POST",
@@ -143,15 +144,24 @@ def event(row: Mapping[str, Any], account_slug: str | None) -> dict[str, Any]:
             "messagedId": row["message_id"] or row["notice_message_id"],
             "notification_type": "whatsApp",
             "status": detail.get("state") or detail.get("outcome") or subtype,
-            "failureReason": detail.get("reason") or detail.get("code"),
+            "failureReason": _failure(what, detail),
             "action_taken": detail.get("action"),
             "mode": row["mode"],
             "from": ways[0],
             "to": ways[1],
-            "sentOn": _iso(row["accepted_at"]) if row["accepted_at"] else _iso(row["at"]),
+            "sentOn": _iso(sent_at),
             "deliveredAt": told_at if what is What.RECEIPT and kind == "delivered" else None,
         },
     }
+
+
+def _failure(what: What, detail: Mapping[str, Any]) -> Any:
+    """Return why it is so; None: nothing failed. The code of an action is what was asked for, and no failure."""
+    if what in (What.RECEIPT, What.SENT):
+        return detail.get("reason") or detail.get("code")
+    if what is What.HELD or detail.get("state") in (ActionState.REFUSED, ActionState.UNKNOWN):
+        return detail.get("reason")
+    return None
 
 
 def gap(tries: int) -> timedelta:
@@ -204,6 +214,11 @@ def _has_eshopbox(session: NoticesSession) -> bool:
 
 def _revealed(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def _with_zone(told: Any) -> str | None:
+    """Return a time of a detail with its zone, which some have left out; None: it tells none."""
+    return f"{told.removesuffix('Z')}Z" if isinstance(told, str) and told else None
 
 
 def _iso(at: datetime | None) -> str | None:

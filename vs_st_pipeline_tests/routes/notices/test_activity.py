@@ -118,6 +118,30 @@ def test_rows_are_told_in_eshopboxs_shape_with_whose_they_are(world: World, rece
     assert len(receiver.told) == 4
 
 
+def test_8_6_only_what_failed_has_a_failure_reason_and_only_what_left_was_sent(
+    world: World, receiver: Receiver
+) -> None:
+    world.cursor.execute("update synced.notices set accepted_at = null")
+    details: list[tuple[What, dict[str, Any]]] = [
+        (What.HELD, {"reason": "quiet_hours", "rule": 15}),
+        (What.REPLY, {"action": "reattempt", "code": "ACTF001"}),
+        (What.ACTION, {"action": "reattempt", "code": "ACTF001"}),
+        (What.ACTION_RESULT, {"action": "reattempt", "code": "ACTF001", "state": "done", "reason": "resolution_shown"}),
+        (What.ACTION_RESULT, {"action": "cancel", "code": "ACTF003", "state": "refused", "reason": "no_tracking_id"}),
+        (What.RECEIPT, {"type": "failed", "code": "1002", "at": "2026-03-02T05:00:00"}),
+        (What.RECEIPT, {"type": "delivered", "code": None, "at": "2026-03-02T05:00:00"}),
+    ]
+    _push(world)
+    for what, detail in details:
+        _add(world, what, notice_id=NOTICE, detail=detail)
+    _push(world)
+    told = [one["response_data"] for one in receiver.told]
+    reasons = [one["failureReason"] for one in told]
+    assert reasons == ["quiet_hours", None, None, None, "no_tracking_id", "1002", None]
+    assert [one["sentOn"] is None for one in told] == [True, *[False] * 6]
+    assert told[-1]["deliveredAt"] == "2026-03-02T05:00:00Z"
+
+
 class Client(PostServer):
     """A client's own system over a real socket: it takes the first, breaks off the second, and so on."""
 
