@@ -87,7 +87,7 @@ class Answer:
 
 _LONGEST_ID: Final = 200
 _DEEPEST: Final = 32
-KEY_WORDS: Final = ("authentication", "unauthorized", "api key")
+KEY_WORDS: Final = ("authentication", "unauthorized", "api key", "apikey", "api-key")
 ROWS: Final[tuple[tuple[Callable[[Said], bool], Outcome], ...]] = (
     (lambda it: it.is_good and it.word in ("submitted", "success") and it.message_id != "", Outcome.ACCEPTED),
     (lambda it: it.status == 429 or (it.status == 403 and it.is_page and not it.is_login), Outcome.BUSY),

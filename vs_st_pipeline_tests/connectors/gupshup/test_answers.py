@@ -49,6 +49,7 @@ def error(message: object, **more: Any) -> dict[str, Any]:
         (heard(200, error("Authentication Failed")), KEY),
         (heard(400, error("Unauthorized access")), KEY),
         (heard(400, {"message": "Invalid API Key"}), KEY),
+        (heard(200, error("Portal User Not Found With APIKey")), KEY),
         (heard(200, LOGIN, HTML), KEY),
         (heard(403, LOGIN, HTML), KEY),
         (heard(402, LOGIN, HTML), KEY),
