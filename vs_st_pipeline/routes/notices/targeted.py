@@ -85,6 +85,7 @@ class _Targeted:
         orders = self._orders([one for one in claimed if one.system != GUPSHUP])
         if not (callbacks or answers or orders):
             return
+        session.told.seen["hooks"] += sum(len(one.hints) for one in orders if one.system == ESHOPBOX)
         try:
             hinting.keep_callbacks(self._run, callbacks)
             session.do(READ, stages.take)

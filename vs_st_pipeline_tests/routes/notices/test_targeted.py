@@ -38,6 +38,7 @@ def told_of_a_failure(scene: Scene) -> Record:
     scene.failed(order)
     [report] = worked(scene)
     assert (report["trigger"], report["synced"]["accepted"]) == ("hint", 1), report
+    assert (report["raw"]["orders"], report["raw"]["hooks"] > 0) == (1, True), "what was taken is counted (9)"
     scene.later(minutes=3)
     return order
 
