@@ -22,6 +22,7 @@ from time import monotonic, sleep
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.answers import Outcome
+from vs_st_pipeline.connectors.gupshup.codes import meaning
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadKey, BadSettings, GiveUp, PipelineError
 from vs_st_pipeline.platform.failpoints import failpoint
@@ -33,7 +34,7 @@ from vs_st_pipeline.routes.notices.account.claim import Claim, Held
 from vs_st_pipeline.routes.notices.messages import Message
 from vs_st_pipeline.routes.notices.planning import Verdict
 from vs_st_pipeline.routes.notices.session import NoticesSession
-from vs_st_pipeline.routes.notices.words import State, Wait
+from vs_st_pipeline.routes.notices.words import Noted, State, Wait
 
 CROWDED_FOR: Final = 5.0  # seconds in which other processes may have all that a number may have open
 MOST_IN_A_ROW: Final = 3
@@ -230,6 +231,8 @@ class Desk:
             self._finished_at = monotonic()
         self._finished.append(done)
         account = done.message.account
+        if done.claim.code is not None and not meaning(done.claim.code).known:
+            self.session.told.noted[Noted.UNKNOWN_CODE] += 1
         self.is_careful = done.outcome is not Outcome.ACCEPTED
         if self.is_careful:
             self._closed.pop(account.id, None)  # it may be stopped or paused now

@@ -70,6 +70,8 @@ MEANINGS: Final[dict[str, str]] = {
     Noted.FOREIGN_RECEIPTS: "Receipts of messages that were not sent from here.",
     Noted.NO_RECEIPT: "Messages without any receipt for an hour: is the account's callback URL right?",
     Noted.FAILED_THEN_DELIVERED: "A message was told as failed, and then as delivered.",
+    Noted.DELETED: "A message was deleted at WhatsApp; what was said of it before stands.",
+    Noted.UNKNOWN_CODE: "A message failed by a code that is not known here; `vs-st why` shows it.",
     Noted.WANTS_OPT_IN: "Gupshup wants an opt-in of its own for this phone: older evidence does not count any more.",
     Noted.BAD: "A call that could not be understood.",
     Noted.UNREADABLE: "An order that could not be read; what is known of it stands.",

@@ -103,6 +103,8 @@ class Noted(StrEnum):
     FOREIGN_RECEIPTS = "foreign_receipts"
     NO_RECEIPT = "no_receipt"
     FAILED_THEN_DELIVERED = "failed_then_delivered"
+    DELETED = "deleted"
+    UNKNOWN_CODE = "unknown_code"
     WANTS_OPT_IN = "gupshup_wants_its_own_opt_in"
     UNKNOWN = "unknown"  # unknown since before this sync
     BAD = "bad"  # a call that is no JSON of the system's

@@ -360,6 +360,27 @@ def test_rulings_15_a_message_counts_once_as_delivered_read_and_failed(office: O
     assert office.sync("two").seen["receipts"] == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "code", "noted"),
+    [
+        ("deleted", None, {"deleted": 1}),
+        ("failed", 131999, {"unknown_code": 1}),
+        ("failed", "131047", {}),
+        ("failed", None, {}),
+    ],
+)
+def test_7_4_7_5_what_is_deleted_and_codes_that_nobody_knows_are_counted_once(
+    office: Office, kind: str, code: object, noted: dict[str, int]
+) -> None:
+    office.sync()
+    office.send(message(office.account))
+    for _ in range(2):
+        office.receipt(kind, "m1", **({} if code is None else {"code": code}))
+    told = office.sync().noted
+    assert {word: told[word] for word in ("deleted", "unknown_code") if told[word]} == noted
+    assert office.sync().noted["unknown_code"] == 0
+
+
 def test_7_5_failed_then_delivered_is_noted(office: Office) -> None:
     office.sync()
     office.send(message(office.account))

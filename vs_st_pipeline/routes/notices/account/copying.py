@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.callbacks import DELIVERED, FAILED, READ
+from vs_st_pipeline.connectors.gupshup.callbacks import DELETED, DELIVERED, FAILED, READ
+from vs_st_pipeline.connectors.gupshup.codes import meaning
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.run import Run
@@ -126,6 +127,7 @@ class _Counts:
         self.moves: list[ledger.Move] = []
         self.receipts = self.replies = self.after_failed = 0
         self.words: list[str] = []
+        self.noted: list[str] = []
 
     def into(self, told: NoticesReport) -> None:
         for move in self.moves:
@@ -133,6 +135,7 @@ class _Counts:
         told.seen["receipts"] += self.receipts
         told.seen["replies"] += self.replies
         told.counts.update(self.words)
+        told.noted.update(self.noted)
         told.noted[Noted.FAILED_THEN_DELIVERED] += self.after_failed
 
 
@@ -198,6 +201,10 @@ def _copy_receipts(db: Db, run: Run, account: GupshupAccount, rows: Sequence[sql
         if row["type"] in _COUNTED and (row["notice_id"], row["type"]) not in told:
             told.add((row["notice_id"], row["type"]))  # a message counts once as each (rulings, notices 15)
             counts.words.append(row["type"])
+        if row["type"] == DELETED:
+            counts.noted.append(Noted.DELETED)
+        if row["type"] == FAILED and row["code"] is not None and not meaning(row["code"]).known:
+            counts.noted.append(Noted.UNKNOWN_CODE)
         if row["type"] == FAILED and row["code"] in _WANT_OPT_IN:
             note = [Noted.WANTS_OPT_IN, row["notice_id"], run.now()]
             db.execute("insert or ignore into synced.notice_notes values (?, ?, ?)", note)
