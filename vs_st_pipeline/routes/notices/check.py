@@ -10,6 +10,7 @@ from typing import Any
 
 from vs_st_pipeline.connectors import commerce7, eshopbox, vinoshipper
 from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
+from vs_st_pipeline.connectors.eshopbox.streams import ORDER, STORED
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
@@ -17,6 +18,7 @@ from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.run import Run
+from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.notices import readiness, showing
 from vs_st_pipeline.routes.notices.meanings import MEANINGS
 from vs_st_pipeline.routes.notices.other_readers import reads_itself
@@ -62,7 +64,10 @@ class NoticesCheck(CheckResult):
         for one in self.templates:
             what = showing.verdict(one, details)
             lines.append(f"  template of {one['notification']} ({one['template_id'] or 'none'}): {what}")
-        return lines + legend((one["fault"] for one in self.templates), MEANINGS)
+        return lines + legend(self._words(), MEANINGS)
+
+    def _words(self) -> list[str | None]:
+        return [one["fault"] for one in self.templates] + [one["why"] for one in self.not_understood]
 
 
 def new_result(merchant_id: str, error: PipelineError | None = None) -> NoticesCheck:
@@ -85,9 +90,26 @@ def check(run: Run) -> NoticesCheck:
 def _look_at_settings(session: NoticesSession, found: NoticesCheck) -> None:
     found.doubts += [*session.settings.doubts(), *readiness.doubts(session)]
     found.opt_in = readiness.opt_ins(session)
+    _look_at_rejects(session, found)
     selected = session.gupshup.selected
     if selected is None:
         found.doubts.append("no account is selected, so nothing is sent: install the Gupshup app (notices.accounts)")
+
+
+def _look_at_rejects(session: NoticesSession, found: NoticesCheck) -> None:
+    """Name the orders that cannot be read, and those of which a part cannot be used, with why (10)."""
+    if not session.run.file().exists():
+        return
+    with session.run.open() as db:
+        found.unreadable = [
+            {"kind": ORDER, "id": row.id, "why": row.sentence} for row in read_unreadable(db) if row.kind == STORED
+        ]
+        found.not_understood = [
+            {"kind": ORDER, "id": own, "why": reason}
+            for own, reason in db.rows(
+                "select id, reason from staged.unusable where kind = ? order by id, reason", [STORED]
+            )
+        ]
 
 
 def _ask_accounts(session: NoticesSession, found: NoticesCheck) -> None:

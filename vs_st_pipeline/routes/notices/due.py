@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
+from vs_st_pipeline.connectors.eshopbox.streams import STORED
 from vs_st_pipeline.pipeline.schedule import SOON
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import answers_due
@@ -48,6 +49,8 @@ def count(session: NoticesSession, db: Db) -> None:
         )
     )
     for word, found in db.rows("select word, count(*) from synced.notice_notes group by 1"):
+        told.noted[word] = found
+    for word, found in db.rows("select reason, count(*) from staged.unusable where kind = ? group by 1", [STORED]):
         told.noted[word] = found
     ahead = int(db.value("select count(*) from staged.journey_events where noted = ?", [Noted.CLOCK_AHEAD]))
     told.noted[Noted.CLOCK_AHEAD] = ahead

@@ -36,6 +36,7 @@ class EshopboxSource:
         told.seen["orders"] = len(found.read | found.listed.numbers)
         told.noted[Noted.ORDER_MISMATCH] += len(found.mismatched)
         told.noted[UNREADABLE] += len(found.unreadable)
+        told.noted.update(found.listed.faults)
         return Seen(found.error)
 
     def stage(self, session: NoticesSession, only: Collection[str] | None) -> None:

@@ -75,6 +75,12 @@ MEANINGS: Final[dict[str, str]] = {
     Noted.WANTS_OPT_IN: "Gupshup wants an opt-in of its own for this phone: older evidence does not count any more.",
     Noted.BAD: "A call that could not be understood.",
     Noted.UNREADABLE: "An order that could not be read; what is known of it stands.",
+    Noted.ORDER_WITHOUT_NUMBER: "A row of the list of orders has no number, so nobody knows which order it is.",
+    Noted.RETURN_WITHOUT_ID: "A return has neither a shipment id nor a number, so nothing of it is announced.",
+    Noted.UNREADABLE_ORDER_DATE: "An order's date cannot be read, so the age of `created` is not known.",
+    Noted.UNREADABLE_TIME: "A time of an order cannot be read, so the age of that status is not known.",
+    Noted.UNREADABLE_REFUND: "A return's refund cannot be read, so the variable refund_amount is missing.",
+    Noted.UNIT_OF_ANOTHER_ORDER: "An order names a shipment or a return of another order; it is left out.",
     # replies
     ReplyOutcome.REPEATED: "The same action was taken on this message before.",
     ReplyOutcome.NOT_UNDERSTOOD: "No rule of notices.replies fits the text.",

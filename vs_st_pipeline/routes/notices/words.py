@@ -109,6 +109,12 @@ class Noted(StrEnum):
     UNKNOWN = "unknown"  # unknown since before this sync
     BAD = "bad"  # a call that is no JSON of the system's
     UNREADABLE = "unreadable"
+    ORDER_WITHOUT_NUMBER = "order_without_number"  # from here on: rejects of 10, while they last
+    RETURN_WITHOUT_ID = "return_without_id"
+    UNREADABLE_ORDER_DATE = "unreadable_order_date"
+    UNREADABLE_TIME = "unreadable_time"
+    UNREADABLE_REFUND = "unreadable_refund"
+    UNIT_OF_ANOTHER_ORDER = "unit_of_another_order"
 
 
 class ConsentSource(StrEnum):

@@ -125,6 +125,24 @@ def test_a_check_says_what_no_call_at_gupshup_can_verify(alone: Scene) -> None:
     assert alone.wrong() == []
 
 
+def test_10_what_is_left_out_is_told_with_its_reason_and_the_rest_goes_on(alone: Scene) -> None:
+    scene = alone
+    scene.based()
+    bad, good = scene.order(), scene.order()
+    number = bad["customerOrderNumber"]
+    scene.advance(bad, "created", resource="returnShipment", refundAmount="many")
+    scene.advance(good, "out_for_delivery")
+    scene.later(minutes=2)
+    scene.failed(good)
+    report = scene.synced()
+    assert report["synced"]["accepted"] == 1
+    assert report["planned"]["noted"] == {"unreadable_refund": 1}
+    assert scene.synced()["planned"]["noted"] == {"unreadable_refund": 1}, "while it lasts"
+    assert scene.check()["not_understood"] == [{"kind": "order", "id": number, "why": "unreadable_refund"}]
+    said = scene.run("check", "--merchant", scene.merchant, "--route", "notices").out
+    assert f"not understood: order {number}: unreadable_refund" in said
+
+
 def test_9_a_check_says_what_evidence_of_opt_ins_was_seen(alone: Scene) -> None:
     scene = alone
     since = {"text": "I agree", "by": "Asha Rao", "from": "2020-01-01"}
