@@ -5,12 +5,13 @@ What keeps it: messages under 48 h old of which nobody knows, and actions under 
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
 from vs_st_pipeline.domain.formats import counted
-from vs_st_pipeline.platform.clock import utc_now_naive
+from vs_st_pipeline.platform.settings.environment import now
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.notices.account import forgetting
 from vs_st_pipeline.routes.notices.account.store import AccountStore
@@ -24,7 +25,7 @@ def under_way(warehouse: Warehouse, merchant_id: str) -> list[str]:
     """Say what nobody would bring to an end any more."""
     if not warehouse.file(merchant_id, NAME).exists():
         return []
-    since = utc_now_naive() - SETTLES
+    since = now(os.environ).replace(tzinfo=None) - SETTLES  # claims are by VS_ST_NOW, too
     with warehouse.open(merchant_id, NAME) as db:
         messages = db.value(
             "select count(*) from synced.notices where state in (?, ?) and claimed_at > ?",

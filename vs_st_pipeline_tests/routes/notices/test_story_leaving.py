@@ -59,3 +59,21 @@ def test_r57_a_merchant_that_leaves_leaves_hashes_with_the_account(alone: Scene)
     assert (claim["merchant"], claim["order_number"]) == (scene.merchant, None)
     for path in (scene.data / "accounts" / scene.account).iterdir():
         assert phone.removeprefix("+") not in path.read_bytes().decode("latin-1"), path.name
+
+
+def test_r57_a_message_of_which_nobody_knows_keeps_its_merchant_for_48_h_by_vs_st_now(alone: Scene) -> None:
+    scene = alone
+    scene.later(days=-5)
+    scene.based()
+    order = scene.order()
+    scene.failed(order)
+    scene.gupshup.set_fault("500_before_accept", count=1, path_regex="template/msg")
+    assert scene.sync()["synced"]["unknown"] == 1
+    scene.settings(lambda entry: entry.update(enabled=False))
+    asked = ("offboard", "--merchant", scene.merchant, "--yes", "--leave-webhooks", "--json")
+    scene.later(hours=47)
+    assert scene.run(*asked).exit_code == 1
+    assert scene.home.exists()
+    scene.later(hours=2)
+    done = scene.run(*asked)
+    assert done.exit_code == 0, done
