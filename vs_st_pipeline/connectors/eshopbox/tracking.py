@@ -12,8 +12,9 @@ from typing import Any
 from vs_st_pipeline.connectors.eshopbox.client import MOST_TRACKED, EshopboxClient
 from vs_st_pipeline.connectors.eshopbox.names import ESHOPBOX
 from vs_st_pipeline.connectors.eshopbox.order_record import OrderSaid, UnitSaid, read_tracking, rows_in, tracking_of
-from vs_st_pipeline.domain.errors import BadAnswer
+from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.domain.records import is_error
+from vs_st_pipeline.platform.http.client import NOT_THERE
 
 
 def complete(client: EshopboxClient, orders: Sequence[OrderSaid]) -> None:
@@ -31,7 +32,13 @@ def complete(client: EshopboxClient, orders: Sequence[OrderSaid]) -> None:
     ids = sorted(one for one in waiting if "," not in one)
     for start in range(0, len(ids), MOST_TRACKED):
         asked = ids[start : start + MOST_TRACKED]
-        for tracking_id, row in _rows(client.tracking(asked), asked).items():
+        try:
+            answer = client.tracking(asked)
+        except Refused as error:
+            if error.http_status not in NOT_THERE:
+                raise
+            continue  # it knows of none of these
+        for tracking_id, row in _rows(answer, asked).items():
             for order, unit in waiting[tracking_id]:
                 unit.take(read_tracking(row, client.settings.time_zone, order.faults))
 
