@@ -147,7 +147,7 @@ def resolve(client: Caller, resolution: Resolution) -> Taken:
 def judge(heard: Heard) -> Taken:
     """Say what an answer means: the first row of `ANSWERS` that fits."""
     said = None if heard.cut else try_json(heard.body)
-    told = said if isinstance(said, dict) else said[0] if _is_row(said) else {}
+    told = _object_in(said)
     outcome = next(outcome for fits, outcome in ANSWERS if fits(heard, told))
     code = plain_code(told)
     error: PipelineError | None = None
@@ -171,9 +171,11 @@ def says_error(told: Mapping[str, Any]) -> bool:
     return any(says_error(inner) for key in _WRAPPERS if isinstance(inner := told.get(key), Mapping))
 
 
-def _is_row(said: object) -> bool:
-    """Say whether an answer is a list of one object, which is then what it says."""
-    return isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict)
+def _object_in(said: object) -> Mapping[str, Any]:
+    """Return the object that an answer is, or that it is a list of alone; an empty one where it is something else."""
+    if isinstance(said, list) and len(said) == 1:
+        said = said[0]
+    return said if isinstance(said, dict) else {}
 
 
 def _number(value: object) -> int | None:
