@@ -4,6 +4,8 @@ Data flow: one JSON object {app, timestamp, type, payload} -> a receipt, a reply
 
 It is read leniently: what is missing is None, what is no text or no time says nothing. A reply's postback stands inside
 the inner payload, or beside it (rulings, notices 23).
+
+It is long because each kind of callback has values of its own, and all are read by the same few rules.
 """
 
 from __future__ import annotations
