@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from vs_st_pipeline.domain.codec import try_json
 from vs_st_pipeline.platform.http import pages
 from vs_st_pipeline.platform.http.client import Heard
 
 
 def is_page(heard: Heard) -> bool:
-    """Say whether an answer is a web page."""
-    return pages.is_page(heard.headers, heard.body)
+    """Say whether an answer is a web page. JSON is none, whatever its header calls it: PHP calls it HTML by itself."""
+    return pages.is_page(heard.headers, heard.body) and not isinstance(try_json(heard.body), dict | list)
 
 
 def is_login(heard: Heard) -> bool:

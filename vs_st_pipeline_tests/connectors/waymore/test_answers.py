@@ -54,6 +54,11 @@ def told(one: Heard, ack: str = "message") -> tuple[Outcome, str | None]:
         (heard(200, b'{"message": "o'), UNKNOWN, None),
         (heard(200, {"message": "ok"}, cut=True), UNKNOWN, None),  # what was cut off may say no
         (heard(200, b'{"message": "o', PAGE), UNKNOWN, "bad_answer"),
+        (heard(200, {"message": "ok"}, PAGE), YES, None),  # PHP calls its JSON a page where nobody says otherwise
+        (heard(200, {"error": "no uuid"}, PAGE), NO, None),
+        (heard(200, {}, PAGE), UNKNOWN, "bad_answer"),
+        (heard(404, {"message": "x"}, PAGE), NO, None),
+        (heard(400, {"message": "invalid"}, PAGE), NO, None),
         (heard(400, {"message": "invalid"}), NO, None),
         (heard(400), NO, None),
         (heard(404, {"message": "x"}), NO, None),
