@@ -180,6 +180,16 @@ def test_unsubscribes_of_a_taken_over_base_do_not_count() -> None:
     assert len(world.take()) == 20
 
 
+def test_subscribers_who_were_taken_over_count_like_others() -> None:
+    """Section 9, 5.1.7: with `history: skip` all are taken over; what the brake does not count is the sources' no."""
+    world = World()
+    for i in range(20):
+        world.store("synced.base_subscribers", address=f"a{i}", subscribed=True, maybe=False, told="silent")
+        world.address(f"a{i}", False)
+    with pytest.raises(Unsafe, match="20 of 20 subscribers"):
+        world.take()
+
+
 @pytest.mark.parametrize(("free", "refused"), [(3, False), (4, True)])
 def test_a_first_history_of_products_without_prices(free: int, refused: bool) -> None:
     """Section 9: before a first history of 10 or more products, over 30 % with price 0; unknown is not 0."""
