@@ -81,10 +81,10 @@ class _Pass:
             if rows and rows == last:
                 raise bad_answer("a page is equal to the one before it, so the cursor has no effect", CALL)
             following = next_of(answer, cursor, len(rows), CALL)
+            if not rows and (last == [] or following in met):
+                following = None
             if following in met:
                 raise bad_answer("a cursor came twice, so the list goes in circles", CALL)
-            if not rows and last == []:
-                following = None
             met.add(following)
             last = rows
             self._store(rows, following)

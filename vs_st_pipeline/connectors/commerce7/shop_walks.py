@@ -146,10 +146,10 @@ def _go_on(run: Run, client: Commerce7Client, one: ShopList, walk: Walk, may_go_
         if rows and rows == last:
             raise bad_answer("a page is equal to the one before it, so the cursor has no effect", one.call)
         following = next_of(answer, cursor, len(rows), one.call)
+        if not rows and (last == [] or following in met):
+            following = None  # some lists end with an empty page that has a cursor, a new one or its own again
         if following in met:
             raise bad_answer("a cursor came twice, so the list goes in circles", one.call)
-        if not rows and last == []:
-            following = None  # some lists end with an empty page that has a cursor
         walk = _stored(run, one, walk, rows, following)
         met.add(following)
         last = rows

@@ -8,12 +8,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from vs_st_pipeline.connectors.commerce7 import CONNECTOR
 from vs_st_pipeline.connectors.commerce7.shop_lists import BY_NAME
+from vs_st_pipeline.connectors.commerce7.shop_orders import walk_orders
 from vs_st_pipeline.connectors.commerce7.shop_walks import Walked, walk_list
 from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.platform.run import Run
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Shop:
-    """A list of people, page by page. mode: cursor, pages (a cursor is ignored) or circle."""
+    """A list of people, page by page. mode: cursor, pages (a cursor is ignored), circle, or always (a cursor)."""
 
     run: Run
     rows: list[Any]
@@ -41,11 +42,13 @@ class Shop:
         if cursor in self.dead:
             raise Refused("no", http_status=422)
         number = int(cursor.split(":")[1]) - 1 if cursor.startswith("page:") else 0
-        first = number * self.size if self.mode != "cursor" or cursor == "start" else int(cursor)
+        first = number * self.size if self.mode not in ("cursor", "always") or cursor == "start" else int(cursor)
         page, last = self.rows[first : first + self.size], first + self.size >= len(self.rows)
         answer: Row = {"customers": json.loads(json.dumps(page))}
         if self.mode == "cursor":
             answer |= {} if last else {"cursor": str(first + self.size)}
+        elif self.mode == "always":
+            answer["cursor"] = str(first + len(page))
         elif self.mode == "pages":
             answer["total"] = len(self.rows)
         else:
@@ -143,6 +146,29 @@ def test_where_a_cursor_is_ignored_pages_are_asked_for(shop: Shop) -> None:
     assert shop.walk().complete
     assert shop.asked == ["start", "page:2:50", "page:3:100"]
     assert len(shop.known()) == 120
+
+
+def test_an_empty_page_with_its_own_cursor_is_the_end(shop: Shop) -> None:
+    """4.2; facts: clients stop on an empty page too, and some lists give a cursor with each."""
+    shop.mode = "always"
+    found = shop.walk()
+    assert (found.rows, found.ended, found.complete) == (5, True, True)
+    assert shop.asked == ["start", "2", "4", "5"]
+
+
+def test_an_empty_page_of_orders_with_its_own_cursor_is_the_end(shop: Shop) -> None:
+    """4.2: the list of orders likewise."""
+    order = {"id": "o1", "orderNumber": 1, "createdAt": "2026-02-01T00:00:00Z", "total": 1, "items": []}
+
+    class Client:
+        asked: ClassVar[list[str]] = []
+
+        def orders(self, _wanted: Any, cursor: str) -> Row:
+            self.asked.append(cursor)
+            return {"orders": [order] if cursor == "start" else [], "cursor": "one"}
+
+    found = walk_orders(shop.run, Client(), lambda: True)  # type: ignore[arg-type]
+    assert (found.rows, found.ended, Client.asked) == (1, True, ["start", "one"])
 
 
 def test_a_list_in_circles_is_not_believed(shop: Shop) -> None:
