@@ -8,7 +8,7 @@ would hold back every order for it; an empty list says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
@@ -124,11 +124,14 @@ def _page(vs: VinoshipperClient, params: Mapping[str, int]) -> tuple[list[Row], 
     total = (
         next((whole_number(body[key]) for key in TOTAL_KEYS if key in body), None) if isinstance(body, dict) else None
     )
-    return _rows(answer, PRODUCTS), total
+    return _rows(answer, PRODUCTS, _sku), total
 
 
-def feed_rows(vs: VinoshipperClient) -> list[Row]:
+def feed_rows(vs: VinoshipperClient, *, needs_sku: bool = True) -> list[Row]:
     """Read the feed of the shop window, sold-out products too.
+
+    Args:
+        needs_sku: whether a list in which no row has one is believed to be none of products; else an id will do.
 
     Raises:
         BadAnswer: it is another producer's, or no list. PipelineError: as the client does.
@@ -143,15 +146,15 @@ def feed_rows(vs: VinoshipperClient) -> list[Row]:
     producer = as_mapping(as_mapping(answer.value).get("producer"))
     if id_text(producer.get("id")) not in (None, profile):
         raise BadAnswer("the product feed is another producer's", system=VINOSHIPPER, call="product_feed")
-    return _rows(answer, "product_feed")
+    return _rows(answer, "product_feed", _sku if needs_sku else _id)
 
 
-def _rows(answer: Answer[Any], call: str) -> list[Row]:
+def _rows(answer: Answer[Any], call: str, told: Callable[[Row], str | None]) -> list[Row]:
     body = answer.value
     rows = body if isinstance(body, list) else None
     if isinstance(body, dict) and not is_error(body):
         rows = next((body[key] for key in _ROW_KEYS if isinstance(body.get(key), list)), None)
-    if rows is None or (rows and not any(_sku(row) for row in rows if isinstance(row, Mapping))):
+    if rows is None or (rows and not any(told(row) for row in rows if isinstance(row, Mapping))):
         raise BadAnswer(
             "no list of products was found in the answer",
             system=VINOSHIPPER,
@@ -162,8 +165,12 @@ def _rows(answer: Answer[Any], call: str) -> list[Row]:
     return [row for row in rows if isinstance(row, Mapping)]
 
 
+def _id(row: Row) -> str | None:
+    return id_text(row.get("id"))
+
+
 def _key(row: Row) -> str:
-    return id_text(row.get("id")) or _sku(row) or repr(sorted(row))
+    return _id(row) or _sku(row) or repr(sorted(row))
 
 
 def _keys(rows: list[Row]) -> set[str]:

@@ -119,7 +119,7 @@ def read_products(run: Run, vs: VinoshipperClient) -> tuple[int, bool]:
     Raises:
         BadAnswer: too many of its rows are none. PipelineError: as the client does.
     """
-    rows = feed_rows(vs)
+    rows = feed_rows(vs, needs_sku=False)
     came: dict[str, Came] = {}
     bad = 0
     for row in rows:

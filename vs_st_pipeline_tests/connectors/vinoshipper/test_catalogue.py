@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.connectors.vinoshipper.catalogue import read_catalogue
+from vs_st_pipeline.connectors.vinoshipper.catalogue import feed_rows, read_catalogue
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, Forbidden, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.order_desk import Catalogue
 from vs_st_pipeline.platform.http.client import Answer
@@ -143,3 +143,15 @@ def test_what_is_wrong_with_all_calls_is_raised(error: PipelineError) -> None:
     with pytest.raises(type(error)):
         read(shop)
     assert len(shop.asked) == 1
+
+
+def test_a_feed_without_any_sku_shows_a_shops_products_and_no_catalogue() -> None:
+    """audience.md 4.2: a product is known by its id, its SKU is a column; orders.md 3 joins by SKU alone."""
+    bare = [{"id": 1, "name": "Wine 1", "price": 10}, {"id": 2, "name": "Wine 2", "sku": None}]
+    shop: Any = Shop(MISSING, feed={"producer": {"id": 7}, "products": bare})
+    assert feed_rows(shop, needs_sku=False) == bare
+    with pytest.raises(BadAnswer):
+        feed_rows(shop)
+    nothing: Any = Shop(MISSING, feed={"producer": {"id": 7}, "products": [{"state": "CA"}]})
+    with pytest.raises(BadAnswer):
+        feed_rows(nothing, needs_sku=False)
