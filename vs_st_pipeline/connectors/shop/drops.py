@@ -23,6 +23,8 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.loose_files import Unreadable, read_texts
 
 READY: Final = "_READY.json"
+EXTRA: Final = "x_"
+"""Columns whose name begins so go along as they are spelt (5.5)."""
 _ENDINGS: Final = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz")
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "customers": ("customer_id",),
@@ -90,7 +92,7 @@ def _drop(folder: Path, name: str, zone: tzinfo) -> Drop:
 
 
 def load(db: Db, drop: Drop, table: str, into: str) -> set[str]:
-    """Read one table of a drop into a temporary table of texts; returns its columns, in small letters.
+    """Read one table of a drop into a temporary table of texts; returns its columns, in small letters but for extras'.
 
     Raises:
         BadAnswer: it refuses the drop.
@@ -101,7 +103,7 @@ def load(db: Db, drop: Drop, table: str, into: str) -> set[str]:
     if not files:
         raise refused(drop.name, f"{table} is named, and has no file")
     try:
-        columns = read_texts(db, files, into)
+        columns = read_texts(db, files, into, as_spelt=EXTRA)
         rows = int(db.value(f"select count(*) from {into}"))
     except Unreadable:
         raise refused(drop.name, f"a file of {table} cannot be read") from None

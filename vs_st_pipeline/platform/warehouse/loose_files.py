@@ -22,21 +22,24 @@ class Unreadable(Exception):
     """A file cannot be read; it repeats nothing of it."""
 
 
-def read_texts(db: Db, files: Sequence[Path], into: str) -> set[str]:
+def read_texts(db: Db, files: Sequence[Path], into: str, *, as_spelt: str | None = None) -> set[str]:
     """Read files of one table, whatever their kinds, into a temporary table of texts; returns its columns.
 
     Columns are in small letters, without outer blanks; those that a file lacks are null in its rows.
+
+    Args:
+        as_spelt: the beginning of names that keep their spelling behind it, as the first file writes them.
 
     Raises:
         Unreadable: one of them cannot be read to its end.
     """
     try:
-        return _read(db, files, into)
+        return _read(db, files, into, as_spelt)
     except duckdb.Error:
         raise Unreadable from None
 
 
-def _read(db: Db, files: Sequence[Path], into: str) -> set[str]:
+def _read(db: Db, files: Sequence[Path], into: str, as_spelt: str | None) -> set[str]:
     parts: list[tuple[str, dict[str, str]]] = []
     for path in files:
         where = "'" + str(path).replace("'", "''") + "'"
@@ -51,20 +54,25 @@ def _read(db: Db, files: Sequence[Path], into: str) -> set[str]:
         )
         described = db.rows(f"describe select * from {source}")
         parts.append((source, {row[0]: _as_text(row[0], row[1]) for row in described}))
-    columns: dict[str, None] = {}
+    columns: dict[str, str] = {}
     for _, named in parts:
-        columns.update(dict.fromkeys(one.strip().lower() for one in named))
+        for one in map(str.strip, named):
+            columns.setdefault(one.lower(), _spelt(one, as_spelt))
     selects = []
     for source, named in parts:
         own = {one.strip().lower(): text for one, text in named.items()}
-        chosen = [f"{own.get(one, 'null::varchar')} as {_quoted(one)}" for one in columns]
+        chosen = [f"{own.get(one, 'null::varchar')} as {_quoted(name)}" for one, name in columns.items()]
         selects.append(f"select {', '.join(chosen)} from {source}")
     if not columns:  # a file of no line of JSON
-        columns, selects = {"nothing": None}, ["select null::varchar as nothing where false"]
-        db.execute(f"create or replace temp table {into} as {selects[0]}")
+        db.execute(f"create or replace temp table {into} as select null::varchar as nothing where false")
         return set()
     db.execute(f"create or replace temp table {into} as {' union all '.join(selects)}")
-    return set(columns)
+    return set(columns.values())
+
+
+def _spelt(name: str, as_spelt: str | None) -> str:
+    small = name.lower()
+    return as_spelt + name[len(as_spelt) :] if as_spelt and small.startswith(as_spelt) else small
 
 
 def _header(path: Path) -> str:
@@ -83,7 +91,7 @@ def _json(db: Db, where: str) -> tuple[str, dict[str, str]]:
     source = f"read_json_objects({where}, format = 'newline_delimited')"
     keys = db.rows(f"select distinct unnest(json_keys(json)) from {source}")
     return source, {
-        row[0]: f"json_extract_string(json, '$.\"' || {_text(row[0])} || '\"')"
+        row[0]: f"nullif(json_extract_string(json, '$.\"' || {_text(row[0])} || '\"'), '')"
         for row in sorted(keys)
         if '"' not in row[0]
     }

@@ -25,6 +25,7 @@ from vs_st_pipeline.routes.audience.words import Noted
 
 OWNERS: Final = {"addresses": "customers", "options": "products", "order_lines": "orders", "cart_lines": "carts"}
 _PARTS: Final = {name: f"shop_{name}" for name in OWNERS}
+_OBJECT: Final = "an object, as JSON text"
 _TYPES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("birth_date", "discount_start", "discount_end"), DAY),
     **dict.fromkeys(("opted_in", "subscribed", "in_stock", "paid"), FLAG),
@@ -33,6 +34,7 @@ _TYPES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("stock", "discount_quantity", "quantity"), NUMBER),
     "position": PLACE,
     "categories": WORDS,
+    "attributes": _OBJECT,
 }
 _EXTRAS: Final = {"customers", "addresses", "products", "orders"}
 GUIDE: Final[Mapping[str, frozenset[str]]] = {  # names that a record of the guide has of its own (5.3, 6.2)
@@ -98,8 +100,9 @@ def stage(session: AudienceSession) -> None:
         return
     blocked = False
     with session.run.open() as db:
-        rows = db.rows("select name, table_name from raw.shop_drops")
-        taken = [(str(name), str(table)) for name, table in rows]
+        rows = db.rows("select name, table_name, complete from raw.shop_drops")
+        taken = [(str(name), str(table)) for name, table, _ in rows]
+        healed = max((str(name) for name, _, complete in rows if complete), default="")
         wanted = {table: [one.name for one in drops.next_to_read(found, taken, table)] for table in drops.REQUIRED}
         for drop in found:
             tables = [table for table in drops.REQUIRED if drop.name in wanted[table]]
@@ -111,6 +114,8 @@ def stage(session: AudienceSession) -> None:
                 blocked = False
                 session.seen.failed.pop("tables", None)
             except BadAnswer as error:
+                if drop.name < healed:  # a complete drop came after it, whichever tables that names
+                    continue
                 session.seen.failed["tables"] = error
                 blocked = True
 
@@ -173,8 +178,8 @@ def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set
     key = (shape or SHAPES[OWNERS[table]]).key[0]
     own = set(shape.key + shape.columns) if shape else set(SHAPES[OWNERS[table]].parts[_PARTS[table]].all) | {key}
     own -= {"extra"}
-    extras = sorted(one for one in columns if one.startswith("x_") and len(one) > 2 and table in _EXTRAS)
-    if taken := [one for one in extras if one[2:] in GUIDE[table]]:
+    extras = sorted(one for one in columns if one.startswith(drops.EXTRA) and len(one) > 2 and table in _EXTRAS)
+    if taken := [one for one in extras if one[2:].lower() in GUIDE[table]]:
         raise drops.refused(drop.name, f"{table} has a column {taken[0]}, whose name the guide has itself")
     note(db, Noted.EXTRA_COLUMN, table, sorted(columns - own - set(extras)), drop.complete)
     typed = {one: typed_as(one, zone) for one in own & columns}
@@ -223,16 +228,25 @@ def typed_as(column: str, zone: str) -> str:
     if kind == FLAG:
         return f"case when lower({text}) in ('true', '1') then true when lower({text}) in ('false', '0') then false end"
     if kind == TIME:
-        return f"""case when regexp_matches({text}, '{_OFFSET}') and not regexp_matches({text}, '{_PLAIN}')
+        return _possible(
+            f"""case when regexp_matches({text}, '{_OFFSET}') and not regexp_matches({text}, '{_PLAIN}')
             then try_cast({text} as timestamptz) at time zone 'UTC'
             else try_cast({text} as timestamp) at time zone '{zone}' at time zone 'UTC' end"""
+        )
     if kind == DAY:
-        return f"try_cast(left({text}, 10) as date)"
+        return _possible(f"try_cast(left({text}, 10) as date)")
+    if kind == _OBJECT:
+        return f"case when json_valid({text}) then case when json_type({text}) = 'OBJECT' then {column} end end"
     if kind == WORDS:
         return f"case when json_valid({text}) then try_cast(json_transform({text}, '[\"VARCHAR\"]') as varchar[]) end"
     if kind == NUMBER:
         return f"case when isfinite(try_cast({text} as double)) then try_cast({text} as double) end"
     return f"try_cast({text} as {kind})"
+
+
+def _possible(value: str) -> str:
+    """Return the SQL of a date or a time, null where it is none that a calendar has: `infinity`, the year 10000."""
+    return f"case when year({value}) between 1 and 9999 then {value} end"
 
 
 def note(db: Db, word: str, kind: str, ids: list[str], whole: bool) -> None:

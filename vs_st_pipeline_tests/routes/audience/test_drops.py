@@ -139,6 +139,86 @@ def test_a_drop_is_refused_whole(site: Site, files: Any, rows: Any, says: str) -
     assert site.names() == [("1", "healed")]
 
 
+@pytest.mark.parametrize("fault", ["ready", "file"])
+def test_a_complete_drop_heals_whatever_the_refused_one_named(site: Site, fault: str) -> None:
+    """4.3, rulings audience 5: drops wait up to the next complete one, not up to one that names the same tables."""
+    site.drop("1", customers_csv="customer_id,first_name\n1,a\n", rows={"customers": 1, "carts": 1})
+    if fault == "ready":
+        (site.folder / "1" / "_READY.json").write_text('{"taken_at": "2026-')
+    assert "refused whole" in site.stage()
+    site.drop("2", customers_csv="customer_id,first_name\n1,healed\n")
+    assert site.stage() == ""
+    assert site.stage() == ""
+    site.drop("3", complete=False, customers_csv="customer_id,first_name\n2,b\n")
+    assert site.stage() == ""
+    assert site.names() == [("1", "healed"), ("2", "b")]
+
+
+def test_extras_keep_their_spelling(site: Site) -> None:
+    """5.5: a column's name without `x_` is the key; the first file's spelling counts for all of a table."""
+    site.drop(
+        "1",
+        customers__1_csv="Customer_ID,x_loyaltyTier\n1,gold\n",
+        customers__2_jsonl='{"customer_id": "2", "X_LoyaltyTier": "tin"}\n',
+    )
+    assert site.stage() == ""
+    assert site.db.rows("select customer_id, extra from staged.shop_customers order by 1") == [
+        ("1", '{"loyaltyTier":"gold"}'), ("2", '{"loyaltyTier":"tin"}'),
+    ]  # fmt: skip
+    site.drop("2", customers_csv="customer_id,x_Email\n1,a\n")
+    assert "x_Email" in site.stage()
+
+
+def test_an_empty_text_is_null_in_every_kind_of_file(site: Site) -> None:
+    """4.3, 10: another kind of file is no change of a customer, and an order without status is unusable."""
+    site.drop("1", customers_csv="customer_id,phone\n1,\n")
+    site.stage()
+    before = site.one("select digest from staged.shop_customers")
+    site.drop(
+        "2",
+        customers_jsonl='{"customer_id": "1", "phone": ""}\n',
+        orders_jsonl='{"order_id": "o1", "status": "", "total": 1, "created_at": "2026-05-01"}\n',
+    )
+    assert site.stage() == ""
+    assert site.one("select digest from staged.shop_customers") == before
+    assert site.one("select count(*) from staged.shop_orders") == 0
+    assert site.one("select count(*) from staged.unusable where kind = 'order'") == 1
+
+
+@pytest.mark.parametrize("day", ["infinity", "-infinity", "10000-01-01", "99999-12-31"])
+def test_a_day_that_no_calendar_has_is_unknown(site: Site, day: str) -> None:
+    """5.4, 10: impossible dates are unknown, and noted."""
+    site.drop(
+        "1",
+        customers_csv=f"customer_id,birth_date,created_at\n1,{day},{day}\n",
+        products_csv=f"product_id,discount_end\np1,{day}\n",
+        subscribers_csv=f"email,since\na@x.example,{day}\n",
+    )
+    assert site.stage() == ""
+    assert site.one("select birth_date, created_at, own_at from staged.shop_customers") == (None, None, None)
+    assert site.one("select discount_end from staged.shop_products") is None
+    assert site.one("select since from staged.shop_subscribers") is None
+    assert {row[0] for row in site.db.rows("select kind from staged.shop_notes where word = 'bad_value'")} == {
+        "customers", "products", "subscribers",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("attributes", ["size L", "[1]", "null", '"L"', "{"])
+def test_attributes_that_are_no_object_are_unknown(site: Site, attributes: str) -> None:
+    """4.1, 10: a value that cannot be read is unknown, and noted; nobody could render it."""
+    quoted = attributes.replace('"', '""')
+    site.drop(
+        "1", products_csv="product_id\np1\n",
+        options_csv="product_id,option_id,position,attributes\n"
+        f'p1,o1,1,"{quoted}"\np1,o2,2,"{{""size"": ""L""}}"\np1,o3,3,\n',
+    )  # fmt: skip
+    assert site.stage() == ""
+    assert site.db.rows("select option_id, attributes from staged.shop_options order by 1") == [
+        ("o1", None), ("o2", '{"size": "L"}'), ("o3", None),
+    ]  # fmt: skip
+    assert site.db.rows("select word, kind, id from staged.shop_notes") == [("bad_value", "options", "p1")]
+
+
 def test_the_newest_complete_drop_counts_and_what_comes_after(site: Site) -> None:
     """4.3: in order of name as text; a drop without _READY.json is not looked at; nothing is read twice."""
     site.drop("1", customers_csv="customer_id,first_name\n1,a\n2,b\n")
