@@ -147,13 +147,15 @@ def _merge(session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, p
     key = shape.key[0]
     if not own:
         named = " union ".join(f"select {key} from {one}" for one in parts.values())
-        only = "" if drop.complete else f" where {key} in ({named})"
-        db.execute(f"create or replace temp table {table} as select {key} from staged.{shape.table}{only}")
+        only = "" if drop.complete else f" and {key} in ({named})"
+        there = f"select {key} from staged.{shape.table} where gone_at is null"  # parts bring back nobody who is gone
+        db.execute(f"create or replace temp table {table} as {there}{only}")
     elif parts and not drop.complete:  # the parts of an order that is named by its lines alone are replaced, too
         for one in parts.values():
             db.execute(
                 f"""insert into {table} by name select e.{key}, e.* exclude ({key}) from (
-                        select {", ".join(_shared(db, table, shape.table))} from staged.{shape.table}) as e
+                        select {", ".join(_shared(db, table, shape.table))} from staged.{shape.table}
+                        where gone_at is null) as e
                     where e.{key} in (select {key} from {one}) and e.{key} not in (select {key} from {table}
                         where {key} is not null)"""
             )

@@ -249,6 +249,22 @@ def test_parts_alone_replace_those_of_named_records(site: Site) -> None:
     assert site.one("select count(*) from staged.shop_orders where gone_at is null") == 2
 
 
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("beside", [{}, {"products_csv": "product_id,name\np1,new\n"}])
+def test_parts_bring_back_nobody_who_is_gone(site: Site, complete: bool, beside: dict[str, str]) -> None:
+    """4.3, 6.2: who is gone from a complete read is back when a table of such records names it, not its parts alone."""
+    options = {"options_csv": "product_id,option_id,position\np1,o,1\np2,o,1\n"}
+    site.drop("1", products_csv="product_id,name\np1,a\np2,b\n", **options)
+    site.stage()
+    site.drop("2", products_csv="product_id,name\np1,a\n")
+    site.stage()
+    there = "select product_id from staged.shop_products where gone_at is null"
+    assert site.db.rows(there) == [("p1",)]
+    site.drop("3", complete=complete, **options, **beside)
+    assert site.stage() == ""
+    assert site.db.rows(there) == [("p1",)]
+
+
 def test_subscribers_are_known_by_their_address(site: Site) -> None:
     """Rulings, audience 5: subscribers need email or address."""
     site.drop("1", subscribers_csv="email,subscribed,since\n Ann@X.example ,true,2026-05-01T00:00:00Z\n")
