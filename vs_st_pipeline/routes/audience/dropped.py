@@ -7,8 +7,9 @@ Each drop is one transaction: which tables of it counted (raw.shop_drops) is sto
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.shop import drops
@@ -17,6 +18,7 @@ from vs_st_pipeline.connectors.shop.names import SHOP
 from vs_st_pipeline.connectors.shop.settings import ShopSettings
 from vs_st_pipeline.domain.errors import BadAnswer
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.state import set_state
 from vs_st_pipeline.routes.audience import merging
 from vs_st_pipeline.routes.audience.arriving import DAY, FLAG, MONEY, NUMBER, PLACE, TEXT, TIME, WORDS
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -81,6 +83,7 @@ GUIDE: Final[Mapping[str, frozenset[str]]] = {  # names that a record of the gui
         ]  # fmt: skip
     ),
 }
+FIRST: Final = "shop_first_drop"  # the state: which tables the first complete drop named
 _OFFSET: Final = r"([zZ]|[+-]\d{2}(:?\d{2})?)$"
 _PLAIN: Final = r"^\d{4}-\d{2}-\d{2}$"
 
@@ -98,14 +101,19 @@ def stage(session: AudienceSession) -> None:
     except BadAnswer as error:
         session.seen.failed["tables"] = error
         return
-    blocked = False
     with session.run.open() as db:
         rows = db.rows("select name, table_name, complete from raw.shop_drops")
         taken = [(str(name), str(table)) for name, table, _ in rows]
         healed = max((str(name) for name, _, complete in rows if complete), default="")
-        wanted = {table: [one.name for one in drops.next_to_read(found, taken, table)] for table in drops.REQUIRED}
+        lists = {table: drops.next_to_read(found, taken, table) for table in drops.REQUIRED}
+        refused, blocked, after = set[str](), False, dict[str, list[tuple[Drop, str]]]()
         for drop in found:
-            tables = [table for table in drops.REQUIRED if drop.name in wanted[table]]
+            tables = [table for table in drops.REQUIRED if drop in lists[table]]
+            for table in () if drop.fault else tuple(tables):
+                if (owners := _later_owners(lists, drop, table)) is not None:
+                    tables.remove(table)
+                    after.setdefault(owners.name, []).append((drop, table))
+            parts = [one for one in after.pop(drop.name, []) if one[0].name not in refused]
             if not tables or (blocked and not drop.complete):
                 continue
             try:
@@ -114,13 +122,35 @@ def stage(session: AudienceSession) -> None:
                 blocked = False
                 session.seen.failed.pop("tables", None)
             except BadAnswer as error:
+                refused.add(drop.name)
                 if drop.name < healed:  # a complete drop came after it, whichever tables that names
                     continue
                 session.seen.failed["tables"] = error
                 blocked = True
+                continue
+            for older, table in parts:
+                with suppress(BadAnswer), db.transaction():  # one that is refused was healed by this drop
+                    _stage(session, db, older, [table], at=drop.taken_at)
+        whole = (one.tables for one in found if one.complete and not one.fault and one.name not in refused)
+        if not healed and (named := next((one for one in whole if one), None)):
+            set_state(db, FIRST, sorted(named), session.run.now())
 
 
-def _stage(session: AudienceSession, db: Db, drop: Drop, tables: list[str]) -> None:
+def _later_owners(lists: Mapping[str, Sequence[Drop]], drop: Drop, table: str) -> Drop | None:
+    """Return the complete drop after this one by whose records a table of parts counts; None: it stands as it is.
+
+    For each table the newest complete drop counts, so the lines of an older one may belong to the orders of a newer.
+    """
+    owners = lists[OWNERS[table]] if table in OWNERS else ()
+    return owners[0] if owners and owners[0].complete and owners[0].name > drop.name else None
+
+
+def _stage(session: AudienceSession, db: Db, drop: Drop, tables: list[str], *, at: datetime | None = None) -> None:
+    """Stage these tables of a drop, inside the caller's transaction; `at`: when they count, if not when it was taken.
+
+    Raises:
+        BadAnswer: the drop is refused.
+    """
     if drop.fault:
         raise drops.refused(drop.name, drop.fault)
     loaded = {table: drops.load(db, drop, table, f"drop_{table}") for table in tables}  # all of it, or nothing
@@ -129,7 +159,7 @@ def _stage(session: AudienceSession, db: Db, drop: Drop, tables: list[str]) -> N
     for kind in SHAPES:
         parts = {_PARTS[name]: f"drop_{name}" for name, owner in OWNERS.items() if owner == kind and name in loaded}
         if kind in loaded or parts:
-            _merge(session, db, drop, kind, kind in loaded, parts)
+            _merge(session, db, drop, kind, kind in loaded, parts, at or drop.taken_at)
     for table in tables:
         rows = db.value(f"select count(*) from drop_{table}")
         db.execute(
@@ -141,7 +171,9 @@ def _stage(session: AudienceSession, db: Db, drop: Drop, tables: list[str]) -> N
     db.script("; ".join(f"drop table drop_{table}" for table in tables))
 
 
-def _merge(session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, parts: Mapping[str, str]) -> None:
+def _merge(
+    session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, parts: Mapping[str, str], at: datetime
+) -> None:
     """Merge one kind; where a drop names the parts alone, the records that stand get these."""
     shape, table = SHAPES[kind], f"drop_{kind}"
     key = shape.key[0]
@@ -160,9 +192,7 @@ def _merge(session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, p
                         where {key} is not null)"""
             )
     complete = drop.complete and own
-    merging.merge(
-        session, db, merging.Incoming(kind, table, drop.taken_at, parts, complete, drop.taken_at if complete else None)
-    )
+    merging.merge(session, db, merging.Incoming(kind, table, at, parts, complete, at if complete else None))
     if not own:
         db.execute(f"drop table {table}")
 

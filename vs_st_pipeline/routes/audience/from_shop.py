@@ -85,6 +85,9 @@ class ShopSource:
 
 
 def _first_complete(db: Db) -> set[str] | None:
+    """Return which tables the first complete drop named, those too of which a newer drop counted."""
+    if (named := get_state(db, dropped.FIRST)) is not None:
+        return set(named)
     rows = db.rows(
         """select table_name from raw.shop_drops where complete
            and name = (select min(name) from raw.shop_drops where complete)"""

@@ -17,6 +17,7 @@ from vs_st_pipeline.connectors.shop.drops import REQUIRED
 from vs_st_pipeline.connectors.shop.settings import ShopSettings
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes.audience import dropped
+from vs_st_pipeline.routes.audience.from_shop import ShopSource
 from vs_st_pipeline.routes.audience.sources import Seen
 from vs_st_pipeline_tests.routes.audience.test_merging import ROOT, T0, World
 
@@ -231,6 +232,34 @@ def test_the_newest_complete_drop_counts_and_what_comes_after(site: Site) -> Non
     assert site.db.rows("select name from raw.shop_drops order by 1") == [("2",), ("3",)]
     assert site.stage() == ""
     assert site.one("select count(*) from raw.shop_drops") == 2
+
+
+def test_parts_of_an_older_drop_belong_to_the_records_of_a_newer(site: Site) -> None:
+    """4.3: for each table the newest complete drop that names it counts, and the `false` ones after it."""
+    orders = "order_id,status,total,created_at\n"
+    lines = "order_id,position,product_id,quantity\n"
+    site.drop("1", orders_csv=orders + "o1,old,1,2026-05-01\n", order_lines_csv=lines + "o1,1,p1,1\no2,1,p2,1\n")
+    site.drop("2", complete=False, order_lines_csv=lines + "o2,1,p3,1\n")
+    site.drop("3", orders_csv=orders + "o1,new,1,2026-05-01\no2,new,1,2026-05-01\n")
+    assert site.stage() == ""
+    assert site.db.rows("select order_id, product_id from staged.shop_order_lines order by 1") == [
+        ("o1", "p1"), ("o2", "p3"),
+    ]  # fmt: skip
+    assert site.db.rows("select order_id, status from staged.shop_orders order by 1") == [("o1", "new"), ("o2", "new")]
+    assert site.one("select count(*) from staged.shop_notes where word = 'orphan'") == 0
+    assert site.stage() == ""
+    assert site.one("select count(*) from raw.shop_drops") == 3
+
+
+def test_what_the_first_complete_drop_names_is_known_where_a_newer_one_counts(site: Site) -> None:
+    """5.1.1: the block of a table that the first complete drop names is no block that is done without a request."""
+    site.drop("1", customers_csv="customer_id\n1\n", products_csv="product_id\np1\n")
+    site.drop("2", customers_csv="customer_id\n1\n2\n")
+    assert site.stage() == ""
+    session = site.session()
+    assert [ShopSource().can_have(session, block) for block in ("customers", "products", "orders")] == [
+        True, True, False,
+    ]  # fmt: skip
 
 
 def test_parts_alone_replace_those_of_named_records(site: Site) -> None:
