@@ -96,8 +96,8 @@ def next_due_at(session: AudienceSession, db: Db) -> datetime:
     now = run.now()
     if known.state is State.DISCONNECTED:  # nothing is called until `vs-st connect`
         return now + LARGEST_GAP
-    if known.state is not State.REGISTERED:
-        return max(known.next_try_at or now, now + EVERY)
+    if known.state is not State.REGISTERED:  # other keys end a gap, so each sync looks at them (3.3)
+        return now + EVERY
     error = session.refused or session.trouble
     if isinstance(error, GiveUp):
         return now + EVERY

@@ -16,9 +16,11 @@ from vs_st_pipeline.connectors.waymore.settings import Endpoints, WaymoreSetting
 from vs_st_pipeline.domain.errors import BadKey, NotSent, PipelineError, TryLater
 from vs_st_pipeline.pipeline.own_commands import Told
 from vs_st_pipeline.pipeline.route import Registering
+from vs_st_pipeline.pipeline.schedule import write_next_due
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.platform.settings.secrets import Secret
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.audience import delivery, registering, registration
@@ -44,6 +46,7 @@ def connect(run: Run) -> Told:
         if known.state == State.UNINSTALLING:
             leave(session)
             known = session.registration
+        write_next_due(run, run.now())  # a sync of a disconnected shop is rare, and what follows is soon
         session.registration = replace(known, next_try_at=None)
         if known.state == State.DISCONNECTED:
             session.registration = Registration()
@@ -140,7 +143,10 @@ def stand_in_for(merchant: Merchant, folder_of: Warehouse) -> Merchant:
         return merchant
     known = registration.read_in(folder_of.data_dir / "merchants" / merchant.id)
     endpoints = Endpoints.model_construct(event=known.event_url or Endpoints().event)
-    settings = WaymoreSettings.model_construct(domain=known.domain or "", source=known.source, endpoints=endpoints)
+    uuid = Secret(known.uuid, "of the registration") if known.uuid else None
+    settings = WaymoreSettings.model_construct(
+        domain=known.domain or "", source=known.source, endpoints=endpoints, uuid=uuid
+    )
     return replace(merchant, sections={**merchant.sections, DESTINATION: settings})
 
 

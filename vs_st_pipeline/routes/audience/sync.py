@@ -29,9 +29,9 @@ NOTHING: Final[dict[str, Any]] = {"history": {}, "events": [], "late": [], "held
 
 def steps(session: AudienceSession) -> None:
     """Do the stages that are selected, in their order."""
-    if not stages.begin(session):  # disconnected: `ok`, and nobody is called
-        return
     try:
+        if not stages.begin(session):  # disconnected: `ok`, and nobody is called
+            return
         session.do(PUSH, stages.unsubscribe_first)
         in_spite_of_trouble(session, lambda: read_and_plan(session))
         session.do(PUSH, stages.push)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vs_st_pipeline.connectors import waymore
 from vs_st_pipeline.connectors.waymore.answers import Answer, Outcome
+from vs_st_pipeline.connectors.waymore.settings import WaymoreSettings
 from vs_st_pipeline.domain.errors import BadKey, NotSent
 from vs_st_pipeline.pipeline.own_commands import Told
 from vs_st_pipeline.pipeline.route import layout_of
+from vs_st_pipeline.pipeline.schedule import read_next_due
 from vs_st_pipeline.pipeline.session import opened
 from vs_st_pipeline.platform import failpoints
+from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.routes.audience import leaving
+from vs_st_pipeline.routes.audience import leaving, registration, sync
 from vs_st_pipeline.routes.audience.registration import Registration, State
 from vs_st_pipeline.routes.audience.route import ROUTE
+from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.systems import NAME
 from vs_st_pipeline_tests.routes.audience.test_registering import UUID, FakeWaymore, PowerCut, Shop
 
@@ -79,6 +85,15 @@ class Leaver:
     def disconnect(self, **how: Any) -> Told:
         return leaving.disconnect(self.shop.session().run, **how)
 
+    def sync(self) -> AudienceSession:
+        session = self.shop.session()
+        sync.steps(session)
+        return session
+
+    def due_in(self) -> timedelta | None:
+        at = read_next_due(self.shop.warehouse.data_dir, "hillside", NAME)
+        return None if at is None else at.replace(tzinfo=None) - self.shop.at
+
     def connect(self) -> Told:
         return leaving.connect(self.shop.session().run)
 
@@ -129,6 +144,44 @@ def test_a7_9_unknown_or_unreachable_is_tried_for_seven_days_then_removed(one: L
     assert one.shop.kept() == Registration(State.DISCONNECTED, left_untold=True)
     assert len({key for _, key in one.waymore.events}) == 1  # one key, whatever the try
     assert one.told() == 0
+
+
+def test_a7_9_an_uninstall_that_is_given_up_is_told_and_the_shop_is_at_rest(one: Leaver) -> None:
+    """7.9, 9: the sync that removes the registration says so, with an alert; later ones are rare, till `connect`."""
+    one.waymore.says = UNKNOWN
+    one.disconnect()
+    one.shop.at += timedelta(days=7)
+    session = one.sync()
+    assert session.told.registration == "disconnected"
+    assert [trouble.key for trouble in session.told.troubles or ()] == ["uninstall"]
+    assert one.due_in() == timedelta(days=1)
+    one.connect()
+    assert one.due_in() == timedelta(0)
+
+
+def test_a3_3_a_refused_registration_is_looked_at_soon(one: Leaver) -> None:
+    """3.3, R16: other keys end a gap at the next sync, so that is no day away; nobody is called till then."""
+    one.disconnect()
+    one.waymore.answers = [BadKey("no", system="waymore")]
+    assert not one.connect().well
+    for _ in range(2):
+        with pytest.raises(BadKey):
+            one.sync()
+        assert one.due_in() == timedelta(minutes=5)
+    assert len(one.waymore.asked) == 2
+
+
+@pytest.mark.parametrize("uuid", [UUID, None])
+def test_a7_9_a_shop_that_is_out_of_the_file_has_an_account(one: Leaver, uuid: str | None) -> None:
+    """7.9: a person's word counts for it too: it is called by what its registration remembers."""
+    registration.write(one.run, replace(one.shop.kept(), uuid=uuid, event_url="https://x.example/e"))
+    stand_in = leaving.stand_in_for(Merchant("hillside", "Hillside"), one.shop.warehouse)
+    settings = stand_in.section(WaymoreSettings)
+    if uuid is None:  # the settings had it, and nothing else knows it
+        assert settings.uuid is None
+        return
+    assert waymore.CONNECTOR.account(stand_in).base_url == "https://x.example"
+    assert UUID not in repr(settings)
 
 
 def test_a7_9_force_tells_nobody(one: Leaver) -> None:
