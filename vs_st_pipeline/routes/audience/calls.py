@@ -27,7 +27,7 @@ FIRST_GAP: Final = timedelta(hours=1)
 _NOT_BEFORE: Final = "not_before"  # epoch seconds of the real clock
 _UNMARKED: Final = "unmarked"
 _LONGEST_PAUSE: Final = 20.0
-_LONGEST_REST: Final = 86_400.0  # a rest that is longer was set by a wrong clock
+_LONGEST_REST: Final = 86_400.0  # of a longer one the first day; one that is longer still was set by a wrong clock
 
 _sleep = releasing(time.sleep)
 
@@ -114,7 +114,7 @@ def remember(session: AudienceSession, db: Db, sent: Sent, call: str) -> None:
     """Note, with the outcome, when WayMore may be called next; inside the caller's transaction."""
     now, answer = session.run.now(), sent.answer
     if answer.retry_after and answer.outcome in (Outcome.NOT_SENT, Outcome.UNKNOWN):
-        facts.keep(db, _NOT_BEFORE, time.time() + answer.retry_after, now)
+        facts.keep(db, _NOT_BEFORE, time.time() + min(answer.retry_after, _LONGEST_REST), now)
     elif answer.outcome is not Outcome.NOT_SENT:
         facts.drop(db, _NOT_BEFORE)
     if answer.unmarked:

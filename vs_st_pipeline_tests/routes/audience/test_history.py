@@ -340,8 +340,10 @@ def test_7_3_unmarked_answers_call_nobody_for_a_while(office: Office) -> None:
     assert office.waymore.parts() == ALL
 
 
-def test_7_3_retry_after_is_kept(office: Office) -> None:
-    busy = Answer(Outcome.NOT_SENT, 429, TryLater("busy"), retry_after=3600.0)
+@pytest.mark.parametrize("seconds", [3600.0, 172_800.0, 1e9])
+def test_7_3_retry_after_is_kept(office: Office, seconds: float) -> None:
+    """7.3: however long it is; of one that is longer than a day, the first."""
+    busy = Answer(Outcome.NOT_SENT, 429, TryLater("busy"), retry_after=seconds)
     office.waymore.says = lambda said: busy
     office.sync(fails=True)
     office.sync(fails=True)
