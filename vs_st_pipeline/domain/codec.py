@@ -105,10 +105,10 @@ _ESCAPES: Final = re.compile(
 )
 
 
-def _replace_lone_surrogates(body: bytes) -> bytes:
-    """Replace half an emoji (a lone surrogate escape, left by a text cut by code units) by the replacement character.
+def without_lone_surrogates(body: bytes) -> bytes:
+    """Replace, in JSON, half an emoji (a lone surrogate escape, left by a text cut by code units) by U+FFFD.
 
-    Otherwise one such name would make the whole answer unreadable, at every sync.
+    Otherwise one such name would make all of it unreadable, at every sync.
     """
     if b"\\ud" not in body and b"\\uD" not in body:
         return body
@@ -157,13 +157,13 @@ def decode(body: bytes, shape: Any) -> tuple[Any, str | None]:
     """
     value, fault = _decoded(body, shape)
     if fault == "" and getattr(shape, "items_apart", False):
-        return _decoded(_apart(_replace_lone_surrogates(body)), shape)
+        return _decoded(_apart(without_lone_surrogates(body)), shape)
     return value, fault
 
 
 def _decoded(body: bytes, shape: Any) -> tuple[Any, str | None]:
     try:
-        body = _replace_lone_surrogates(body.removeprefix(b"\xef\xbb\xbf"))
+        body = without_lone_surrogates(body.removeprefix(b"\xef\xbb\xbf"))
         if not body.isascii():
             body.decode()  # msgspec does not check what a shape skips or keeps raw
         return (read_json(body) if shape is JSON else _decoder(shape).decode(body)), None

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
+from vs_st_pipeline.domain.codec import without_lone_surrogates
 from vs_st_pipeline.platform.warehouse.connection import Db
 
 
@@ -34,17 +38,18 @@ def read_texts(db: Db, files: Sequence[Path], into: str, *, as_spelt: str | None
         Unreadable: one of them cannot be read to its end.
     """
     try:
-        return _read(db, files, into, as_spelt)
+        with ExitStack() as aside:
+            return _read(db, files, into, as_spelt, aside)
     except duckdb.Error:
         raise Unreadable from None
 
 
-def _read(db: Db, files: Sequence[Path], into: str, as_spelt: str | None) -> set[str]:
+def _read(db: Db, files: Sequence[Path], into: str, as_spelt: str | None, aside: ExitStack) -> set[str]:
     parts: list[tuple[str, dict[str, str]]] = []
     for path in files:
-        where = "'" + str(path).replace("'", "''") + "'"
+        where = _text(str(path))
         if ".jsonl" in path.name:
-            parts.append(_json(db, where))
+            parts.append(_json(db, path, aside))
             continue
         source = (
             f"read_parquet({where})"
@@ -87,7 +92,26 @@ def _header(path: Path) -> str:
     return "{" + ", ".join(f"'{one.replace(chr(39), chr(39) * 2)}': 'VARCHAR'" for one in names) + "}"
 
 
-def _json(db: Db, where: str) -> tuple[str, dict[str, str]]:
+def _json(db: Db, path: Path, aside: ExitStack) -> tuple[str, dict[str, str]]:
+    try:
+        return _json_of(db, path)
+    except duckdb.Error:  # half an emoji, as a site cuts a text, and DuckDB reads none of the file
+        return _json_of(db, _mended(path, aside))
+
+
+def _mended(path: Path, aside: ExitStack) -> Path:
+    """Return a copy of a file without lone surrogates, which stands as long as `aside` does."""
+    copy = Path(aside.enter_context(TemporaryDirectory())) / "mended.jsonl"
+    try:
+        with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as lines, copy.open("wb") as mended:
+            mended.writelines(map(without_lone_surrogates, lines))
+    except (OSError, EOFError, zlib.error):
+        raise Unreadable from None
+    return copy
+
+
+def _json_of(db: Db, path: Path) -> tuple[str, dict[str, str]]:
+    where = _text(str(path))
     source = f"read_json_objects({where}, format = 'newline_delimited')"
     keys = db.rows(f"select distinct unnest(json_keys(json)) from {source}")
     return source, {

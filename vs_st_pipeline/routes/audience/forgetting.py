@@ -443,7 +443,7 @@ def _forget_posts(run: Run) -> None:
         return
     with run.open() as db:
         forgotten = read_suppressed(db)
-    run.inbox.forget_kept(run.merchant.id, SHOP, lambda kept: post_people.names(forgotten, kept.get("post")))
+    run.inbox.forget_kept(run.merchant.id, SHOP, lambda kept: post_people.kept_names(forgotten, kept.get("post")))
 
 
 NUMBER: Final = "number"  # as `taking` counts

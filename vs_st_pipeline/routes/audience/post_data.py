@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
+from vs_st_pipeline.domain.codec import without_lone_surrogates
 from vs_st_pipeline.routes.audience.dropped import GUIDE
 
 _DATES: Final = {"iso": ("%Y-%m-%d",), "dmy": ("%Y-%m-%d", "%d/%m/%Y"), "mdy": ("%Y-%m-%d", "%m/%d/%Y")}
@@ -29,6 +30,11 @@ _ORDER: Final = {
                             "phone_mobile", "city", "country")},
 }  # fmt: skip
 _OPTION: Final = frozenset({"option_id", "stock_quantity", "price", "discount"})
+
+
+def read(text: str) -> Any:
+    """Return the JSON of a post, or of its `data`; half an emoji becomes U+FFFD (5.4), for nothing can store it."""
+    return json.loads(without_lone_surrogates(text.encode()))
 
 
 @dataclass(slots=True)

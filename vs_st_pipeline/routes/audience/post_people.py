@@ -9,7 +9,7 @@ from typing import Any, Final
 from vs_st_pipeline.domain.emails import spellings
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.suppression import EMAIL, PHONE, Suppressed, phone_name
-from vs_st_pipeline.routes.audience.post_data import id_of
+from vs_st_pipeline.routes.audience.post_data import id_of, read
 from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER
 
 _PHONES: Final = ("phone", "phone_mobile")
@@ -18,9 +18,14 @@ _PHONES: Final = ("phone", "phone_mobile")
 def erase(db: Db, forgotten: Suppressed) -> int:
     """Delete the posts that wait and name somebody forgotten, inside the caller's transaction."""
     rows = db.rows("select number, data from raw.shop_posts where data is not null")
-    numbers = [number for number, data in rows if names(forgotten, json.loads(data))]
+    numbers = [number for number, data in rows if names(forgotten, read(data))]
     with db.batch({"number": numbers}, {"number": "int"}) as batch:
         return len(db.rows(f"delete from raw.shop_posts where number in (from {batch}) returning 1"))
+
+
+def kept_names(forgotten: Suppressed, post: Any) -> bool:
+    """Say whether a post, as the inbox keeps it, names somebody who is forgotten."""
+    return names(forgotten, read(json.dumps(post)))
 
 
 def names(forgotten: Suppressed, said: Any) -> bool:

@@ -112,7 +112,7 @@ def _next(db: Db, after: tuple[datetime, int]) -> tuple[list[Post], tuple[dateti
             where before < {_BYTES_AT_ONCE} order by at_, number""",
         {"at": max(after[0], datetime(1, 1, 2)), "number": after[1]},
     )
-    posts = [Post(row[0], row[1], row[2], row[3], json.loads(row[4])) for row in rows]
+    posts = [Post(row[0], row[1], row[2], row[3], post_data.read(row[4])) for row in rows]
     return posts, (posts[-1].at, posts[-1].number) if posts else after
 
 

@@ -186,6 +186,20 @@ def test_an_empty_text_is_null_in_every_kind_of_file(site: Site) -> None:
     assert site.one("select count(*) from staged.unusable where kind = 'order'") == 1
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl_gz"])
+def test_half_an_emoji_refuses_no_drop(site: Site, ending: str) -> None:
+    """5.4: lone surrogates become U+FFFD; numbers and all else stay as they are written."""
+    lines = (
+        '{"order_id": 1, "status": "s\\ud83d", "total": 150.00, "created_at": "2026-05-01", "city": "\\\\ud83d"}',
+        '{"order_id": 2, "status": "\\ud83d\\ude00", "total": 2, "created_at": "2026-05-01", "city": "\\udc00"}',
+    )
+    site.drop("1", rows={"orders": 2}, **{f"orders_{ending}": "\n".join(lines) + "\n"})
+    assert site.stage() == ""
+    assert site.db.rows("select order_id, status, total::varchar, city from staged.shop_orders order by 1") == [
+        ("1", "s\ufffd", "150.00", "\\ud83d"), ("2", "\U0001f600", "2.00", "\ufffd"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("day", ["infinity", "-infinity", "10000-01-01", "99999-12-31"])
 def test_a_day_that_no_calendar_has_is_unknown(site: Site, day: str) -> None:
     """5.4, 10: impossible dates are unknown, and noted."""

@@ -14,7 +14,8 @@ from vs_st_pipeline.connectors.shop.hooks import HOOKS, MOST_POSTS
 from vs_st_pipeline.connectors.shop.settings import ShopSettings
 from vs_st_pipeline.domain.hints import TEST, WHOLE, Hint, HintState
 from vs_st_pipeline.platform.inbox.store import Inbox
-from vs_st_pipeline.routes.audience import from_shop, posted
+from vs_st_pipeline.platform.warehouse.suppression import Suppressed
+from vs_st_pipeline.routes.audience import from_shop, post_people, posted
 from vs_st_pipeline_tests.routes.audience.test_drops import Site
 from vs_st_pipeline_tests.routes.audience.test_merging import HOUR, T0
 
@@ -250,6 +251,24 @@ def test_newsletter_true_needs_a_signature(site: Posting) -> None:
     site.signed = True
     site.post(said("Newsletter", T0 + 1.5 * MINUTE, **yes))
     assert site.one(read) == (None, False, False), "an older yes does not outdo a newer no"
+
+
+def test_half_an_emoji_is_replaced_and_stops_nobody(site: Posting) -> None:
+    """5.4: a site that cuts a text by code units posts a lone surrogate, which nothing can store."""
+    half = json.loads('"x\\ud83d"')
+    site.signed = True
+    site.post(
+        said("CustomerAdd", customer={"id": 7, "firstname": half, "x_tier": half}, addresses=[{"city": half}]),
+        said("Newsletter", email=f"{half}@x.example", subscription=True),
+        said("Search", customer_id="", search_string=half),
+        said("CustomerAdd", customer={"id": 8, "firstname": "Bo"}),
+    )
+    assert site.db.rows("select first_name, extra from staged.shop_customers order by customer_id") == [
+        ("x\ufffd", '{"tier":"x\ufffd"}'), ("Bo", None),
+    ]  # fmt: skip
+    assert site.one("select address from staged.shop_subscribers") == "x\ufffd@x.example"
+    assert json.loads(site.passed()[0][2])["search_string"] == "x\ufffd"
+    assert post_people.kept_names(Suppressed({"00": {"1"}}), said("Newsletter", email=half, phone=half)) is False
 
 
 @pytest.mark.parametrize("silent", [{}, {"subscription": None}])
