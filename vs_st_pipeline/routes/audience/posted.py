@@ -298,11 +298,11 @@ def _stock(batch: _Batch, post: Post, known: Record, reader: Reader) -> str:
 
 def _out_of_stock(batch: _Batch, post: Post, known: Record, reader: Reader) -> str:
     for row in (known.row, *(known.parts or ())):
-        if row["stock"] is None:
+        if row.get("stock") is None:  # an option that a post has just brought has no such key
             row["in_stock"] = False
         else:
             row["stock"] = 0.0
-            row["in_stock"] = None if row["in_stock"] is None else False
+            row["in_stock"] = None if row.get("in_stock") is None else False
     return APPLIED
 
 

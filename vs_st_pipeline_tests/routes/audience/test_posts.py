@@ -253,6 +253,15 @@ def test_newsletter_true_needs_a_signature(site: Posting) -> None:
     assert site.one(read) == (None, False, False), "an older yes does not outdo a newer no"
 
 
+def test_out_of_stock_after_an_add_without_stock(site: Posting) -> None:
+    """4.4, 5.3: an option's stock may be left out; sold out, it is out of stock (unknown: in_stock false)."""
+    product = {"product_id": "p1", "product_options": [{"option_id": "o1"}, {"option_id": "o2", "stock_quantity": 4}]}
+    site.post(said("ProductAdd", **product), said("ProductOutOfStock", T0 + MINUTE, product_id="p1"))
+    assert site.db.rows("select option_id, stock, in_stock from staged.shop_options order by 1") == [
+        ("o1", None, False), ("o2", 0.0, None),
+    ]  # fmt: skip
+
+
 def test_half_an_emoji_is_replaced_and_stops_nobody(site: Posting) -> None:
     """5.4: a site that cuts a text by code units posts a lone surrogate, which nothing can store."""
     half = json.loads('"x\\ud83d"')
