@@ -6,6 +6,7 @@ carrying over to lineages; here nothing may be lost on any way to today, whateve
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -72,8 +73,34 @@ def test_all_rows_of_an_old_file_are_there_when_todays_code_has_opened_it(name: 
         assert only(shared, columns, rows) == only(shared, now_columns, now_rows), table
 
 
-CHANGED = {("staged.orders", "source_hash"), ("staged.orders", "total"), ("synced.writes", "evidence")}
-"""Columns that a migration may write: `0004_order_totals`, and evidence whose times are written in another form."""
+def test_the_ids_of_old_parts_are_the_same_as_text(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    path = warehouse.file(warehouse.folder("old").name, "audience")
+    old_files.load_duckdb("f64e4e7-audience", path)
+    before = old_files.duckdb_rows(path)
+    with warehouse.open("old", "audience"):
+        pass
+    warehouse.release("old", "audience")
+    after = old_files.duckdb_rows(path)
+    for table in ("synced.audience_told", "synced.audience_parts"):
+        were, are = (_ids(*one[table]) for one in (before, after))
+        assert any(were.values()), table
+        assert {key: text and f"[{', '.join(json.loads(text))}]" for key, text in are.items()} == were
+
+
+def _ids(columns: list[str], rows: old_files.Rows) -> dict[str, str | None]:
+    return {row[columns.index("key")]: row[columns.index("ids")] for row in rows}
+
+
+CHANGED = {
+    ("staged.orders", "source_hash"),
+    ("staged.orders", "total"),
+    ("synced.writes", "evidence"),
+    ("synced.audience_told", "ids"),
+    ("synced.audience_parts", "ids"),
+}
+"""Columns that a migration may write: `0004_order_totals`, evidence whose times are written in another form, and lists
+of ids that became text."""
 
 
 def only(wanted: list[str], columns: list[str], rows: old_files.Rows) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.audience import bases, facts, registration, sources_table
+from vs_st_pipeline.routes.audience import bases, facts, part_ids, registration, sources_table
 from vs_st_pipeline.routes.audience.report import AudienceReport
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import BLOCKS, Block, Noted
@@ -232,7 +232,7 @@ def start_over(db: Db) -> int:
     """
     rejected = db.rows("select block, id from synced.audience_late where why = 'rejected'")
     for block in BLOCKS:
-        under_way = db.rows("select unnest(ids) from synced.audience_parts where block = ?", [block])
+        under_way = db.rows(f"select unnest({part_ids.LIST}) from synced.audience_parts where block = ?", [block])
         ids = [row[1] for row in rejected if row[0] == block] + [row[0] for row in under_way]
         if ids:
             with db.batch({"id": ids}) as batch:

@@ -127,7 +127,7 @@ def outcome(run: Run, run_id: str) -> list[str]:
     """Say what a sync told WayMore, part by part and event by event, for example."""
     with run.open() as db:
         rows = db.rows(
-            """select call, coalesce(event, block), kind, id, len(ids), state from synced.audience_told
+            """select call, coalesce(event, block), kind, id, json_array_length(ids), state from synced.audience_told
                where run_id = ? and call in ('history', 'late', 'event') order by rowid""",
             [run_id],
         )

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.audience import part_ids
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import BLOCKS, Block, Event, Noted
 
@@ -99,7 +100,7 @@ def prepare(db: Db) -> None:
     db.execute(
         f"""create or replace temp table aud_open as
             select distinct case block {named} end as kind, id
-            from (select block, unnest(ids) as id from synced.audience_parts)"""
+            from (select block, unnest({part_ids.LIST}) as id from synced.audience_parts)"""
     )
     db.execute(
         f"""create or replace temp table aud_left as

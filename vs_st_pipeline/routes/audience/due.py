@@ -15,7 +15,7 @@ from vs_st_pipeline.pipeline.schedule import SOON
 from vs_st_pipeline.platform.inbox.store import UNUSABLE
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.audience import blocks, facts
+from vs_st_pipeline.routes.audience import blocks, facts, part_ids
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.systems import SHOP
@@ -25,8 +25,8 @@ EVERY: Final = timedelta(minutes=5)
 """How often a source is asked what is new, of which no hint came."""
 REFUSED: Final = """select kind, id from synced.audience_outbox where state in ('rejected', 'dead')
     union select block, id from synced.audience_late where why = 'rejected'"""
-UNKNOWN: Final = """select kind, id from synced.audience_outbox where state = 'unknown'
-    union select block, unnest(ids) from synced.audience_parts where state = 'unknown'"""
+UNKNOWN: Final = f"""select kind, id from synced.audience_outbox where state = 'unknown'
+    union select block, unnest({part_ids.LIST}) from synced.audience_parts where state = 'unknown'"""
 
 
 def count(session: AudienceSession, db: Db) -> None:

@@ -86,7 +86,8 @@ def _add(db: Db, run: Run, told: Iterable[Mapping[str, Any]]) -> int:
         )
         db.execute(
             f"""insert into synced.audience_told (key, call, kind, ids, evidence, state, tries, "at", run_id)
-                select key, 'evidence', 'subscriber', [address], evidence, 'accepted', 0, ?, ? from {batch}""",
+                select key, 'evidence', 'subscriber', to_json([address])::varchar, evidence, 'accepted', 0, ?, ?
+                from {batch}""",
             [run.now(), run.run_id],
         )
     return len(rows)

@@ -18,6 +18,7 @@ from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.routes.audience import part_ids
 from vs_st_pipeline.routes.audience.words import MEANINGS, Block, Kind
 
 Record = dict[str, Any]
@@ -149,8 +150,8 @@ def _waiting(db: Db, kind: Kind, record_id: str, block: Block | None) -> list[Re
         return [_with_data(one) for one in events]
     parts = _rows(
         db,
-        """select case when late then 'late' else 'history' end as call, key, block, state, tries
-           from synced.audience_parts where block = ? and list_contains(ids, ?) order by number""",
+        f"""select case when late then 'late' else 'history' end as call, key, block, state, tries
+           from synced.audience_parts where block = ? and list_contains({part_ids.LIST}, ?) order by number""",
         [str(block), record_id],
     )
     late = _rows(
@@ -166,10 +167,10 @@ def _told(db: Db, kind: Kind, record_id: str, block: Block | None, at: datetime 
     until = datetime.max if at is None else at.astimezone(UTC).replace(tzinfo=None)
     found = _rows(
         db,
-        """select call, key, event, block, data, state, tries, http_status, "at", evidence, run_id
+        f"""select call, key, event, block, data, state, tries, http_status, "at", evidence, run_id
            from synced.audience_told
            where "at" <= $until and ((kind = $kind and id = $id)
-                 or (ids is not null and list_contains(ids, $id) and (block = $block or kind = $kind)))
+                 or (ids is not null and list_contains({part_ids.LIST}, $id) and (block = $block or kind = $kind)))
            order by "at", rowid""",
         {"kind": str(kind), "id": record_id, "block": str(block), "until": until},
     )

@@ -40,7 +40,17 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     read_suppressed,
     suppress,
 )
-from vs_st_pipeline.routes.audience import delivery, facts, items, keys, parts, people, post_people, registration
+from vs_st_pipeline.routes.audience import (
+    delivery,
+    facts,
+    items,
+    keys,
+    part_ids,
+    parts,
+    people,
+    post_people,
+    registration,
+)
 from vs_st_pipeline.routes.audience.assets import TITLE
 from vs_st_pipeline.routes.audience.registration import State
 from vs_st_pipeline.routes.audience.session import SYSTEMS, AudienceSession, open_session
@@ -218,9 +228,10 @@ def _take_out_of_parts(db: Db, block: str, ids: list[str]) -> int:
     """Take records out of the parts of the history that the ledger names, with the evidence of a subscription."""
     return len(
         db.rows(
-            """update synced.audience_told set ids = list_filter(ids, lambda one: not list_contains($ids, one)),
-                   evidence = null
-               where block = $block and ids is not null and list_has_any(ids, $ids) returning 1""",
+            f"""update synced.audience_told
+                set ids = to_json(list_filter({part_ids.LIST}, lambda one: not list_contains($ids, one)))::varchar,
+                    evidence = null
+                where block = $block and ids is not null and list_has_any({part_ids.LIST}, $ids) returning 1""",
             {"block": block, "ids": ids},
         )
     )

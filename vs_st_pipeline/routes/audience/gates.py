@@ -14,7 +14,7 @@ from typing import Final
 
 from vs_st_pipeline.domain.single_reads import waits
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.audience import outbox, people
+from vs_st_pipeline.routes.audience import outbox, part_ids, people
 from vs_st_pipeline.routes.audience.outbox import Row
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.words import Block, Event, Kind
@@ -183,7 +183,7 @@ def _whose(row: Row) -> tuple[str, str | None]:
 def _undecided(db: Db) -> Iterable[tuple[str, str]]:
     """Return entities whose history record is under way, to come, or refused: their events wait (6.5)."""
     rows = db.rows(
-        """select block, unnest(ids) from synced.audience_parts
+        f"""select block, unnest({part_ids.LIST}) from synced.audience_parts
            union select block, id from synced.audience_late"""
     )
     for block, record_id in rows:

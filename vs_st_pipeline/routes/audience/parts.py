@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.audience import bases, items, keys
+from vs_st_pipeline.routes.audience import bases, items, keys, part_ids
 from vs_st_pipeline.routes.audience.words import Block
 
 WAITING, UNKNOWN = "waiting", "unknown"
@@ -72,7 +72,14 @@ def all_open(db: Db) -> list[Part]:
 def _part(row: Sequence[Any]) -> Part:
     number, key, block, late, ids, body, evidence, *rest = row
     return Part(
-        number, key, Block(block), late, tuple(ids), body.encode(), json.loads(evidence) if evidence else {}, *rest
+        number,
+        key,
+        Block(block),
+        late,
+        part_ids.read(ids),
+        body.encode(),
+        json.loads(evidence) if evidence else {},
+        *rest,
     )
 
 
@@ -103,7 +110,7 @@ def enter(db: Db, part: Part, *, settled: str | None = None) -> None:
         settled: the key of a part that leaves the outbox with the same transaction: one statement does both.
     """
     row = [
-        part.number, part.key, part.block, part.late, list(part.ids), part.body.decode(),
+        part.number, part.key, part.block, part.late, part_ids.as_text(part.ids), part.body.decode(),
         json.dumps(part.evidence) if part.evidence else None, WAITING, part.run_id, part.sized,
     ]  # fmt: skip
     if settled is None:
@@ -132,8 +139,8 @@ def tell(db: Db, part: Part, state: str, *, tries: int, http_status: int | None,
         """insert into synced.audience_told (key, call, block, ids, evidence, state, tries, http_status, "at", run_id)
            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
-            part.key, part.call, part.block, list(part.ids), json.dumps(part.evidence) if part.evidence else None,
-            state, part.tries + tries, http_status, at, run_id,
+            part.key, part.call, part.block, part_ids.as_text(part.ids),
+            json.dumps(part.evidence) if part.evidence else None, state, part.tries + tries, http_status, at, run_id,
         ],
     )  # fmt: skip
 
@@ -187,5 +194,10 @@ def store_again(db: Db, part: Part) -> None:
     """Store what is left of a part that something was taken out of."""
     db.execute(
         "update synced.audience_parts set ids = ?, body = ?, evidence = ? where key = ?",
-        [list(part.ids), part.body.decode(), json.dumps(part.evidence) if part.evidence else None, part.key],
+        [
+            part_ids.as_text(part.ids),
+            part.body.decode(),
+            json.dumps(part.evidence) if part.evidence else None,
+            part.key,
+        ],
     )

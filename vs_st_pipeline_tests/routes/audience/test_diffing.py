@@ -353,8 +353,8 @@ def test_late_ones_wait_for_their_part_once() -> None:
     assert world.take() == []
     assert world.late() == [("customers", "c1"), ("orders", "o1")]
     world.cursor.execute("delete from synced.audience_late")
-    world.store("synced.audience_parts", number=1, key="k", block="customers", late=True, ids=["c1"])
-    world.store("synced.audience_parts", number=2, key="l", block="orders", late=True, ids=["o1"])
+    world.store("synced.audience_parts", number=1, key="k", block="customers", late=True, ids='["c1"]')
+    world.store("synced.audience_parts", number=2, key="l", block="orders", late=True, ids='["o1"]')
     assert world.diff() == []
 
 
