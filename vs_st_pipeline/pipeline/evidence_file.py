@@ -13,13 +13,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.run import Run
 
 Line = dict[str, Any]
+_ENCODE: Final = msgspec.json.Encoder(enc_hook=dict).encode  # a history writes a line for each subscriber
 
 
 def evidence_path(folder: Path, route: str) -> Path:
@@ -60,7 +63,7 @@ class EvidenceFile:
         Raises:
             OSError: there is no room, or the folder cannot be written.
         """
-        data = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+        data = b"".join(_ENCODE(line) + b"\n" for line in lines)
         is_new = not self.path.exists()
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -6,8 +6,11 @@ Data flow: a part of subscribers, a Newsletter -> one line with fsync -> the req
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
 from vs_st_pipeline.platform.run import Run
@@ -24,8 +27,9 @@ def write_part(run: Run, part: Part) -> None:
         OSError: it cannot be: then nothing may be sent.
     """
     if part.evidence:
+        now = run.now()
         EvidenceFile.of(run).append(
-            _line(run, SUBSCRIBED, address, part.key, part.call, said) for address, said in part.evidence.items()
+            _line(now, SUBSCRIBED, address, part.key, part.call, said) for address, said in part.evidence.items()
         )
 
 
@@ -36,24 +40,30 @@ def write_newsletter(run: Run, address: str, key: str, *, subscribed: bool, evid
         OSError: it cannot be: then nothing may be sent.
     """
     what = SUBSCRIBED if subscribed else UNSUBSCRIBED
-    EvidenceFile.of(run).append([_line(run, what, address, key, "event", evidence)])
+    EvidenceFile.of(run).append([_line(run.now(), what, address, key, "event", evidence)])
 
 
-def _line(run: Run, what: str, address: str, key: str, call: str, evidence: str | None) -> Mapping[str, Any]:
-    said = json.loads(evidence) if evidence else None
+def _line(now: datetime, what: str, address: str, key: str, call: str, evidence: str | None) -> Mapping[str, Any]:
+    said = msgspec.Raw(evidence.replace("\n", " ").encode()) if evidence else None  # JSON has it between values alone
     return {
-        "what": what, "address": address, "key": key, "call": call, "time": f"{run.now().isoformat()}Z",
-        "evidence": said,
+        "what": what, "address": address, "key": key, "call": call, "time": f"{now.isoformat()}Z", "evidence": said,
     }  # fmt: skip
 
 
-def told_addresses(run: Run) -> dict[str, dict[str, Any]]:
-    """Return the newest line of each address that the file names."""
-    found: dict[str, dict[str, Any]] = {}
+def subscribed_addresses(run: Run) -> list[str]:
+    """Return the addresses whose newest line says that they were told as subscribed; memory grows with them alone."""
+    return [address for address, is_subscribed in _newest(run).items() if is_subscribed]
+
+
+def _newest(run: Run) -> dict[str, bool]:
+    """Return of each address that the file names whether its newest line says that it was told as subscribed."""
+    return {line["address"]: line["what"] == SUBSCRIBED for line in _lines(run)}
+
+
+def _lines(run: Run) -> Iterator[dict[str, Any]]:
     for line in EvidenceFile.of(run).read():
         if line.get("what") in (SUBSCRIBED, UNSUBSCRIBED) and isinstance(line.get("address"), str):
-            found[line["address"]] = line
-    return found
+            yield line
 
 
 def restore(run: Run, db: Db) -> int:
@@ -61,13 +71,9 @@ def restore(run: Run, db: Db) -> int:
 
     Each is taken as maybe told: one that is subscribed no more then gets its Newsletter false (5.1.7, 6.2).
     """
-    told = [line for line in told_addresses(run).values() if line["what"] == SUBSCRIBED]
-    return _add(db, run, told)
-
-
-def _add(db: Db, run: Run, told: Iterable[Mapping[str, Any]]) -> int:
     known = {row[0] for row in db.rows("select address from synced.base_subscribers")}
-    rows = [line for line in told if line["address"] not in known]
+    lost = {address for address in subscribed_addresses(run) if address not in known}
+    rows = list({line["address"]: line for line in _lines(run) if line["address"] in lost}.values())
     if not rows:
         return 0
     with db.batch(

@@ -26,7 +26,7 @@ def begin(session: AudienceSession) -> None:
     with run.open() as db:
         if get_state(db, _READ) == stands:
             return
-    told = [address for address, line in evidence.told_addresses(run).items() if line["what"] == evidence.SUBSCRIBED]
+    told = evidence.subscribed_addresses(run)
     with run.open() as db, db.transaction():
         with db.batch({"address": told}) as batch:
             lost = db.value(f"select 1 from {batch} anti join synced.base_subscribers using (address) limit 1")
