@@ -2,7 +2,8 @@
 
 Data flow: `connectors.shop.drops` -> temporary tables of texts -> typed in SQL -> staged.shop_*.
 
-Each drop is one transaction: which tables of it counted (raw.shop_drops) is stored with what it brought.
+Each drop is one transaction: which tables of it counted (raw.shop_drops) is stored with what it brought. All that can
+be worked out before is worked out before, table by table, so that what it takes does not grow with the whole drop.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from vs_st_pipeline.routes.audience.arriving import DAY, FLAG, MONEY, NUMBER, PL
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.shapes import SHAPES
 from vs_st_pipeline.routes.audience.words import Noted
+
+_Note = tuple[str, str, list[str], bool]  # as `note` takes it
 
 OWNERS: Final = {"addresses": "customers", "options": "products", "order_lines": "orders", "cart_lines": "carts"}
 _PARTS: Final = {name: f"shop_{name}" for name in OWNERS}
@@ -117,8 +120,7 @@ def stage(session: AudienceSession) -> None:
             if not tables or (blocked and not drop.complete):
                 continue
             try:
-                with db.transaction():
-                    _stage(session, db, drop, tables)
+                _stage(session, db, drop, tables)
                 blocked = False
                 session.seen.failed.pop("tables", None)
             except BadAnswer as error:
@@ -129,7 +131,7 @@ def stage(session: AudienceSession) -> None:
                 blocked = True
                 continue
             for older, table in parts:
-                with suppress(BadAnswer), db.transaction():  # one that is refused was healed by this drop
+                with suppress(BadAnswer):  # one that is refused was healed by this drop
                     _stage(session, db, older, [table], at=drop.taken_at)
         whole = (one.tables for one in found if one.complete and not one.fault and one.name not in refused)
         if not healed and (named := next((one for one in whole if one), None)):
@@ -146,35 +148,54 @@ def _later_owners(lists: Mapping[str, Sequence[Drop]], drop: Drop, table: str) -
 
 
 def _stage(session: AudienceSession, db: Db, drop: Drop, tables: list[str], *, at: datetime | None = None) -> None:
-    """Stage these tables of a drop, inside the caller's transaction; `at`: when they count, if not when it was taken.
+    """Stage these tables of a drop, in one transaction; `at`: when they count, if not when it was taken.
 
     Raises:
         BadAnswer: the drop is refused.
     """
     if drop.fault:
         raise drops.refused(drop.name, drop.fault)
-    loaded = {table: drops.load(db, drop, table, f"drop_{table}") for table in tables}  # all of it, or nothing
-    for table, columns in loaded.items():
-        _type(session, db, drop, table, columns)
-    for kind in SHAPES:
-        parts = {_PARTS[name]: f"drop_{name}" for name, owner in OWNERS.items() if owner == kind and name in loaded}
-        if kind in loaded or parts:
-            _merge(session, db, drop, kind, kind in loaded, parts, at or drop.taken_at)
-    for table in tables:
-        rows = db.value(f"select count(*) from drop_{table}")
-        db.execute(
-            "insert into raw.shop_drops values (?, ?, ?, ?, ?)",
-            [drop.name, table, drop.complete, drop.taken_at, rows],
-        )
-        if table in session.told.seen:
-            session.told.seen[table] = rows
-    db.script("; ".join(f"drop table drop_{table}" for table in tables))
+    notes: list[_Note] = []
+    prepared: list[merging.Prepared] = []
+    rows: dict[str, int] = {}
+    try:
+        for table in tables:  # all of it, or nothing
+            columns = drops.load(db, drop, table, f"drop_{table}")
+            notes += _type(session, db, drop, table, columns)
+        for kind in SHAPES:
+            named = [table for table in tables if OWNERS.get(table) == kind]
+            if kind in tables or named:
+                parts = {_PARTS[table]: f"drop_{table}" for table in named}
+                prepared.append(_prepared(session, db, drop, kind, kind in tables, parts, at or drop.taken_at))
+                for table in {kind, *named}.intersection(tables):
+                    rows[table] = db.value(f"select count(*) from drop_{table}")
+                if drop.complete and kind in tables:  # else what is noted asks them once more
+                    _remove(db, kind, *named)
+        with db.transaction():
+            for one in notes:
+                note(db, *one)
+            for merge in prepared:
+                merge.write()
+            for table in tables:
+                db.execute(
+                    "insert into raw.shop_drops values (?, ?, ?, ?, ?)",
+                    [drop.name, table, drop.complete, drop.taken_at, rows[table]],
+                )
+        session.told.seen.update({table: count for table, count in rows.items() if table in session.told.seen})
+    finally:
+        for merge in prepared:
+            merge.clear()
+        _remove(db, *SHAPES, *OWNERS)
 
 
-def _merge(
+def _remove(db: Db, *tables: str) -> None:
+    db.script("; ".join(f"drop table if exists drop_{table}" for table in tables))
+
+
+def _prepared(
     session: AudienceSession, db: Db, drop: Drop, kind: str, own: bool, parts: Mapping[str, str], at: datetime
-) -> None:
-    """Merge one kind; where a drop names the parts alone, the records that stand get these."""
+) -> merging.Prepared:
+    """Work out the merge of one kind; where a drop names the parts alone, the records that stand get these."""
     shape, table = SHAPES[kind], f"drop_{kind}"
     key = shape.key[0]
     if not own:
@@ -192,9 +213,8 @@ def _merge(
                         where {key} is not null)"""
             )
     complete = drop.complete and own
-    merging.merge(session, db, merging.Incoming(kind, table, at, parts, complete, at if complete else None))
-    if not own:
-        db.execute(f"drop table {table}")
+    ended_at = at if complete else None
+    return merging.prepare(session, db, merging.Incoming(kind, table, at, parts, complete, ended_at))
 
 
 def _shared(db: Db, table: str, staged: str) -> list[str]:
@@ -203,8 +223,8 @@ def _shared(db: Db, table: str, staged: str) -> list[str]:
     return [one for one in own if one in there]
 
 
-def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set[str]) -> None:
-    """Replace a table of texts by one of the columns of 4.1; what cannot be read is unknown, and noted (10)."""
+def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set[str]) -> list[_Note]:
+    """Replace a table of texts by one of the columns of 4.1; what cannot be read is unknown, and to be noted (10)."""
     name, zone = f"drop_{table}", str(session.run.merchant.time_zone)
     shape = SHAPES.get(table)
     key = (shape or SHAPES[OWNERS[table]]).key[0]
@@ -213,7 +233,7 @@ def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set
     extras = sorted(one for one in columns if one.startswith(drops.EXTRA) and len(one) > 2 and table in _EXTRAS)
     if taken := [one for one in extras if one[2:].lower() in GUIDE[table]]:
         raise drops.refused(drop.name, f"{table} has a column {taken[0]}, whose name the guide has itself")
-    note(db, Noted.EXTRA_COLUMN, table, sorted(columns - own - set(extras)), drop.complete)
+    notes: list[_Note] = [(Noted.EXTRA_COLUMN, table, sorted(columns - own - set(extras)), drop.complete)]
     typed = {one: typed_as(one, zone) for one in own & columns}
     chosen = [f"{value} as {one}" for one, value in typed.items()]
     bad = [f"({one} is not null and trim({one}) <> '' and ({value}) is null)" for one, value in typed.items()
@@ -246,10 +266,11 @@ def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set
     shown = f"lower(trim({source}))" if table == "subscribers" else key
     if bad:
         found = db.rows(f"select distinct {shown} from {name} where {shown} is not null and ({' or '.join(bad)})")
-        note(db, Noted.BAD_VALUE, table, [row[0] for row in found], drop.complete)
+        notes.append((Noted.BAD_VALUE, table, [row[0] for row in found], drop.complete))
     sql = f"create or replace temp table {name} as select {', '.join(chosen)} from {name}"
     params = {"name": drop.name, "at": (drop.taken_at + timedelta()).isoformat() + "Z"}
     db.execute(sql, params if "$name" in sql else None)
+    return notes
 
 
 def typed_as(column: str, zone: str) -> str:

@@ -6,16 +6,19 @@ Who came, changed, or is gone from a complete read is worked out here and nowher
 newer of what was written before and now wins; a complete read removes nothing that a newer post brought; an unchanged
 record costs a comparison and no write.
 
+A merge has two halves. `prepare` works out what is to be written, in temporary tables, and needs no transaction: of a
+temporary table that was made in one DuckDB lets go at its end only, and a drop of a million records has thirty of them.
+`Prepared.write` is what goes into a transaction, all of it or nothing.
+
 It is long because the steps share the names of one set of temporary tables, and each is one statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience.session import AudienceSession
@@ -70,14 +73,29 @@ def merge(session: AudienceSession, db: Db, incoming: Incoming) -> Merged:
 
     Moves `staged.shop_generation` where anything was written, and adds a row to `staged.shop_reads` of a complete read.
     """
-    return _Merge(session, db, incoming).run()
+    prepared = prepare(session, db, incoming)
+    done = prepared.write()
+    prepared.clear()
+    return done
 
 
-class _Merge:
-    """One merge under way.
+def prepare(session: AudienceSession, db: Db, incoming: Incoming) -> Prepared:
+    """Work out what a merge writes, without a transaction; nothing staged may change before it is written.
+
+    Of a complete read, the tables of `incoming` are needed no more after this.
+    """
+    prepared = Prepared(session, db, incoming)
+    prepared.work_out()
+    return prepared
+
+
+class Prepared:
+    """A merge that was worked out, and is to be written; its temporary tables are of its kind alone.
 
     Attributes:
         given: columns that the source told of. one: `a, b`, the key as it stands in `using`.
+        came, keys, new: temporary tables: rows that may be used, keys of all, rows that are to be written.
+        notes: statements that say what is unusable and noted, to be run with what is written.
     """
 
     def __init__(self, session: AudienceSession, db: Db, incoming: Incoming) -> None:
@@ -88,33 +106,42 @@ class _Merge:
         self.one = ", ".join(self.shape.key)
         self.id = self.shape.key[0] if len(self.shape.key) == 1 else f"to_json([{self.one}])::varchar"
         self.parts = {name: (self.shape.parts[name], table) for name, table in incoming.parts.items()}
+        self.came, self.keys, self.new = (f"merge_{name}_{incoming.kind}" for name in ("in", "keys", "new"))
+        self.notes: list[tuple[str, list[Any]]] = []
+        self._made: list[str] = []
 
-    def run(self) -> Merged:
-        """Merge."""
-        with self._cleared():
-            self._take_in()
-            for name, (part, table) in self.parts.items():
-                self._take_parts(name, part, table)
-            self._compare()
-            done = self._write()
-            if self.incoming.complete:
-                done.gone = self._gone()
-                self.db.execute(
-                    """insert into staged.shop_reads (kind, ended_at, rows, run_id, written_at)
-                       select ?, ?, count(*), ?, ? from merge_keys""",
-                    [self.incoming.kind, self.incoming.ended_at or self.now, self.run_id, self.incoming.written_at],
-                )
-            if done.written or done.gone:
-                self.db.execute("update staged.shop_generation set generation = generation + 1")
-            return done
+    def work_out(self) -> None:
+        """Make the temporary tables of what is to be written."""
+        self._take_in()
+        for name, (part, table) in self.parts.items():
+            self._take_parts(name, part, table)
+        self._compare()
+        self.db.execute(f"drop table {self.came}")
 
-    @contextmanager
-    def _cleared(self) -> Iterator[None]:
-        yield
-        self.db.script(
-            "; ".join(f"drop table if exists {name}" for name in ("merge_in", "merge_keys", "merge_new"))
-            + "".join(f"; drop table if exists merge_{name}" for name in self.parts)
-        )
+    def write(self) -> Merged:
+        """Write all of it, inside the caller's transaction."""
+        for sql, params in self.notes:
+            self.db.execute(sql, params)
+        done = self._write()
+        if self.incoming.complete:
+            done.gone = self._gone()
+            self.db.execute(
+                f"""insert into staged.shop_reads (kind, ended_at, rows, run_id, written_at)
+                    select ?, ?, count(*), ?, ? from {self.keys}""",
+                [self.incoming.kind, self.incoming.ended_at or self.now, self.run_id, self.incoming.written_at],
+            )
+        if done.written or done.gone:
+            self.db.execute("update staged.shop_generation set generation = generation + 1")
+        return done
+
+    def clear(self) -> None:
+        """Remove the temporary tables; a process that dies takes them with it."""
+        self.db.script("; ".join(f"drop table if exists {name}" for name in self._made))
+
+    def _make(self, table: str, query: str) -> str:
+        self.db.execute(f"create or replace temp table {table} as {query}")
+        self._made.append(table)
+        return table
 
     # --- what may be used (10) ----------------------------------------------------------------------------------------
 
@@ -132,98 +159,96 @@ class _Merge:
                 if name in self.given
                 else f"when not {known} then '{LACKS}{name}'"
             )
-        self.db.execute(
-            f"""create or replace temp table merge_bad as
-                select rowid as row_, {self._id_of("t")} as id, case {" ".join(wrong)} end as reason
-                from {table} as t where case {" ".join(wrong)} end is not null"""
+        bad = self._make(
+            f"merge_bad_{shape.kind}",
+            f"""select rowid as row_, {self._id_of("t")} as id, case {" ".join(wrong)} end as reason
+                from {table} as t where case {" ".join(wrong)} end is not null""",
         )
         # What is unusable is there all the same: nobody is gone because a row cannot be read.
-        self.db.execute(
-            f"create or replace temp table merge_keys as select distinct {self.one} from {table} where not ({no_key})"
-        )
-        self._note_unusable(shape.kind, "merge_bad")
+        self._make(self.keys, f"select distinct {self.one} from {table} where not ({no_key})")
+        self._note_unusable(shape.kind, bad)
         newest = f"{shape.updated} desc nulls last, " if shape.updated in self.given else ""
-        self._once(table, "merge_in", shape.key, newest, shape.kind, "not in (select row_ from merge_bad)")
+        chosen = "*"
         if "customer_id" in self.given and "customer_id" not in shape.key:
-            self.db.execute(f"update merge_in set customer_id = null where customer_id in {GUEST}")
-        self.db.execute("drop table merge_bad")
+            chosen = f"* replace (case when customer_id not in {GUEST} then customer_id end as customer_id)"
+        self._once(table, self.came, chosen, shape.key, newest, shape.kind, f"not in (select row_ from {bad})")
 
     def _id_of(self, row: str) -> str:
         names = [f"coalesce({row}.{name}, '')" for name in self.shape.key]
         return names[0] if len(names) == 1 else f"to_json([{', '.join(names)}])::varchar"
 
-    def _once(self, table: str, into: str, key: Sequence[str], newest: str, kind: str, among: str) -> None:
+    def _once(self, table: str, into: str, chosen: str, key: Sequence[str], newest: str, kind: str, among: str) -> None:
         """Make a table of rows of which no key stands twice, and note those that did."""
         names = ", ".join(key)
-        self.db.execute(
-            f"""create or replace temp table merge_twice as
-                select {names} from {table} where rowid {among} group by {names} having count(*) > 1"""
+        several = self._make(
+            f"merge_twice_{kind}",
+            f"select {names} from {table} where rowid {among} group by {names} having count(*) > 1",
         )
-        twice = f"exists (select 1 from merge_twice as w where {_same(key, 'w', 't')})"
-        self.db.execute(
-            f"""create or replace temp table {into} as
-                select * from {table} as t where rowid {among}
-                  and not ({twice} and rowid not in (
+        once = ""
+        if self.db.row(f"select 1 from {several} limit 1") is not None:
+            twice = f"exists (select 1 from {several} as w where {_same(key, 'w', 't')})"
+            once = f"""and not ({twice} and rowid not in (
                     select row_ from (
                         select t.rowid as row_, row_number() over (
                             partition by {names} order by {newest}t.rowid desc) as n
                         from {table} as t where rowid {among} and {twice}) where n = 1))"""
-        )
+        self._make(into, f"select {chosen} from {table} as t where rowid {among} {once}")
         shown = self.id if kind == self.shape.kind else self.shape.key[0]
-        gone = "" if self.incoming.complete else f" and id in (select {self.id} from merge_keys)"
+        gone = "" if self.incoming.complete else f" and id in (select {self.id} from {self.keys})"
         word = Noted.DUPLICATE_KEY
-        self.db.execute(f"delete from staged.shop_notes where word = ? and kind = ?{gone}", [word, kind])
-        self.db.execute(
-            f"insert into staged.shop_notes select distinct ?, ?, {shown} from merge_twice where {shown} is not null",
-            [word, kind],
+        self._note(f"delete from staged.shop_notes where word = ? and kind = ?{gone}", word, kind)
+        self._note(
+            f"insert into staged.shop_notes select distinct ?, ?, {shown} from {several} where {shown} is not null",
+            word,
+            kind,
         )
-        self.db.execute("drop table merge_twice")
 
     def _note_unusable(self, kind: str, bad: str) -> None:
-        gone = "" if self.incoming.complete else f" and id in (select {self.id} from merge_keys)"
-        self.db.execute(f"delete from staged.unusable where kind = ?{gone}", [kind])
-        self.db.execute(f"insert into staged.unusable select ?, id, reason from {bad}", [kind])
+        gone = "" if self.incoming.complete else f" and id in (select {self.id} from {self.keys})"
+        self._note(f"delete from staged.unusable where kind = ?{gone}", kind)
+        self._note(f"insert into staged.unusable select ?, id, reason from {bad}", kind)
+
+    def _note(self, sql: str, *params: Any) -> None:
+        self.notes.append((sql, list(params)))
 
     def _take_parts(self, name: str, part: Part, table: str) -> None:
         """Take the parts of records that are merged, each key once; lines of nothing and of unknown records are not."""
         shape, owner = self.shape, self.shape.key[0]
         given = set(self.db.columns(f"select * from {table} limit 0")[0])
         lacks = " or ".join(f"coalesce({key}, '') = ''" for key in (owner, *part.needs))
-        self.db.execute(
-            f"""create or replace temp table merge_bad as
-                select rowid as row_, coalesce({owner}, '') as id, '{NO_KEY}' as reason from {table} where {lacks}"""
+        bad = self._make(
+            f"merge_bad_{part.kind}",
+            f"select rowid as row_, coalesce({owner}, '') as id, '{NO_KEY}' as reason from {table} where {lacks}",
         )
-        self._note_unusable(part.kind, "merge_bad")
-        known = f"{owner} in (select {owner} from merge_keys)"
-        word, gone = Noted.ORPHAN, "" if self.incoming.complete else f" and id in (select {owner} from {table})"
-        self.db.execute(f"delete from staged.shop_notes where word = ? and kind = ?{gone}", [word, part.kind])
-        self.db.execute(
-            f"""insert into staged.shop_notes select distinct ?, ?, {owner} from {table}
+        self._note_unusable(part.kind, bad)
+        known = f"{owner} in (select {owner} from {self.keys})"
+        orphans = self._make(
+            f"merge_orphans_{part.kind}",
+            f"""select distinct {owner} as id from {table}
                 where {owner} is not null and {owner} <> '' and not {known}
                   and {owner} not in (select {owner} from staged.{shape.table})""",
-            [word, part.kind],
         )
+        word, gone = Noted.ORPHAN, "" if self.incoming.complete else f" and id in (select {owner} from {table})"
+        self._note(f"delete from staged.shop_notes where word = ? and kind = ?{gone}", word, part.kind)
+        self._note(f"insert into staged.shop_notes select ?, ?, id from {orphans}", word, part.kind)
         positive = " and quantity > 0" if "quantity" in part.all else ""
-        among = f"not in (select row_ from merge_bad) and {known}{positive}"
+        among = f"not in (select row_ from {bad}) and {known}{positive}"
         if "option_id" in given and "option_id" not in part.needs:
             self.db.execute(f"update {table} set option_id = null where option_id = ''")
-        self._once(table, "merge_parts", (owner, *part.key), "", part.kind, among)
         place = (
-            f"row_number() over (partition by {owner} order by {part.place} nulls last, rowid)" if part.place else ""
+            f"row_number() over (partition by {owner} order by {part.place} nulls last, t.rowid)" if part.place else ""
         )
         chosen = [
             f"{place} as {column}" if column == part.place else column if column in given else f"null as {column}"
             for column in part.all
         ]
-        self.db.execute(
-            f"create or replace temp table merge_{name} as select {owner}, {', '.join(chosen)} from merge_parts"
-        )
-        self.db.script("drop table merge_parts; drop table merge_bad")
+        wanted = f"{owner}, {', '.join(chosen)}"
+        self._once(table, f"merge_{name}", wanted, (owner, *part.key), "", part.kind, among)
 
     # --- what differs -------------------------------------------------------------------------------------------------
 
     def _compare(self) -> None:
-        """Make `merge_new`: the rows that are to be written, whole, and the rowid of what stood (`old`)."""
+        """Make `new`: the rows that are to be written, whole, and the rowid of what stood (`old`)."""
         shape, given = self.shape, self.given
         whole = {name: f"i.{name}" if name in given else f"e.{name}" for name in shape.columns}
         differs = [f"{whole[name]} is distinct from e.{name}" for name in shape.columns if name in given]
@@ -250,11 +275,11 @@ class _Merge:
         # Of a complete read an unchanged row is not written: staged.shop_reads says of all that they were so then.
         wanted = "changed_" if self.incoming.complete else "(changed_ or at_ > e.written_at)"
         stood = "greatest(e.written_at, coalesce($last::timestamp, e.written_at))"
-        sql = f"""create or replace temp table merge_new as
+        sql = f"""create or replace temp table {self.new} as
             select {at} as at_, e.rowid as old,
                 e.rowid is null or e.gone_at is not null or {" or ".join(differs or ["false"])} as changed_,
                 {", ".join(chosen)}
-            from merge_in as i left join staged.{shape.table} as e on {_same(shape.key, "e", "i")}{joins}
+            from {self.came} as i left join staged.{shape.table} as e on {_same(shape.key, "e", "i")}{joins}
             where (e.rowid is null or at_ >= {stood}) and {wanted}"""
         reads = "select max({}) from staged.shop_reads where kind = ?"
         params = {
@@ -264,6 +289,7 @@ class _Merge:
             "lacked": self.db.value(reads.format("ended_at"), [self.incoming.kind]),
         }
         self.db.execute(sql, {name: value for name, value in params.items() if f"${name}" in sql})
+        self._made.append(self.new)
 
     def _house(self, whole: Mapping[str, str]) -> dict[str, str]:
         """Return the house's columns of a row that is written, but for its digest."""
@@ -319,19 +345,19 @@ class _Merge:
         """Put what differs in the place of what stood."""
         shape, owner = self.shape, self.shape.key[0]
         row = self.db.row(
-            """select count(*) filter (old is null), count(*) filter (old is not null and changed_),
-                      count(old), count(*) from merge_new"""
+            f"""select count(*) filter (old is null), count(*) filter (old is not null and changed_),
+                       count(old), count(*) from {self.new}"""
         )
         came, changed, stood, rows = row or (0, 0, 0, 0)
         if not rows:
             return Merged()
         if stood:
-            self.db.execute(f"delete from staged.{shape.table} where rowid in (select old from merge_new)")
+            self.db.execute(f"delete from staged.{shape.table} where rowid in (select old from {self.new})")
         self.db.execute(
-            f"insert into staged.{shape.table} by name select * exclude (old, at_, changed_) from merge_new"
+            f"insert into staged.{shape.table} by name select * exclude (old, at_, changed_) from {self.new}"
         )
         for name in self.parts:
-            among = f"{owner} in (select {owner} from merge_new where changed_)"
+            among = f"{owner} in (select {owner} from {self.new} where changed_)"
             if stood:
                 self.db.execute(f"delete from staged.{name} where {among}")
             self.db.execute(f"insert into staged.{name} by name select * from merge_{name} where {among}")
@@ -341,7 +367,7 @@ class _Merge:
         """Note who is in a complete read no more, but for what a newer post or read brought."""
         shape = self.shape
         lacking = f"""gone_at is null and written_at <= $written::timestamp
-            and not exists (select 1 from merge_keys as k where {_same(shape.key, "k", f"staged.{shape.table}")})"""
+            and not exists (select 1 from {self.keys} as k where {_same(shape.key, "k", f"staged.{shape.table}")})"""
         params = {"written": self.incoming.written_at}
         gone = self.db.value(f"select count(*) from staged.{shape.table} where {lacking}", params)
         if gone:
