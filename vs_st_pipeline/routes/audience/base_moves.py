@@ -45,15 +45,15 @@ def _records(db: Db, kind: str, block: Block) -> None:
     columns = ", ".join(f"n.{name}" for name in bases.COLUMNS[block])
     if kind == "product":  # what is gone is out of stock, whatever was last said of it
         columns = columns.replace("n.out_of_stock", "n.out_of_stock or n.gone_at is not null as out_of_stock")
-    rows = bases.ROWS[block]("temp.aud_ids")
-    db.execute(
-        f"""insert into {table} by name
-            select {columns}, coalesce(w.told, case when a.id is null then 'silent' else 'outbox' end) as told,
-                w.told_key, w.told_call, w.told_at
-            from ({rows}) as n left join temp.aud_was as w on w.id = n.{column}
-            left join (select id from planned.audience_news
-                       where event = '{_ADDS[kind]}' and not late and not silent) as a on a.id = n.{column}"""
-    )
+    for ids in bases.shares(db, "temp.aud_ids"):
+        db.execute(
+            f"""insert into {table} by name
+                select {columns}, coalesce(w.told, case when a.id is null then 'silent' else 'outbox' end) as told,
+                    w.told_key, w.told_call, w.told_at
+                from ({bases.ROWS[block](ids)}) as n left join temp.aud_was as w on w.id = n.{column}
+                left join (select id from planned.audience_news
+                           where event = '{_ADDS[kind]}' and not late and not silent) as a on a.id = n.{column}"""
+        )
 
 
 def _carts(db: Db) -> None:

@@ -8,7 +8,7 @@ Each query gives the records of a table of ids (`id`), gone ones too. Its first 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -44,6 +44,8 @@ COLUMNS: Final = {
         "order_id", "customer_id", "status", "paid", "total", "created_at", "others", "digest", "gone_at",
     ),
 }  # fmt: skip
+
+_SHARE: Final = 100_000
 
 # Of several carts of a customer the newest counts (4.2); whoever is nobody's are all guests together.
 NEWEST_CARTS: Final = """
@@ -155,6 +157,21 @@ ROWS: Final = {
     Block.WISHLIST: wishes,
     Block.ORDERS: orders,
 }
+
+
+def shares(db: Db, ids: str) -> Iterator[str]:
+    """Give a temporary table of ids in tables of so many that lists of their parts fit into memory, one by one.
+
+    A list that is being gathered can neither be put on disk nor is it let go of: of all orders of a large shop they
+    would be more than DuckDB may take.
+    """
+    count = 1 + int(db.value(f"select count(*) from {ids}")) // _SHARE
+    if count == 1:
+        yield ids
+        return
+    for share in range(count):
+        db.execute(f"create or replace temp table aud_share as select * from {ids} where hash(id) % {count} = {share}")
+        yield "temp.aud_share"
 
 
 def add(

@@ -182,7 +182,8 @@ def take_silently(db: Db, block: Block, now: datetime) -> None:
     held = _HELD_BY_BLOCK[block]
     db.execute(f"create or replace temp table audience_ids as select id from ({_ALL[block]}) where id not in ({held})")
     bases.remove(db, block, "temp.audience_ids")
-    bases.add(db, block, bases.ROWS[block]("temp.audience_ids"), "silent", None, None, now)
+    for ids in bases.shares(db, "temp.audience_ids"):
+        bases.add(db, block, bases.ROWS[block](ids), "silent", None, None, now)
     if block is Block.SUBSCRIBERS:
         db.execute(
             """insert into synced.base_subscribers by name

@@ -31,19 +31,22 @@ def orders(db: Db, by: Terms) -> None:
             anti join {held("customer")} as c on c.id = customer_id
             anti join {left("order")} as l using (id)"""
     )
-    db.execute(
-        f"""create or replace temp table aud_o as
-            select n.order_id, n.customer_id, n.status, n.paid, n.others, b.status as was_status, b.paid as was_paid,
-                b.others as was_others, i.fresh, s.seen_at, {_OWN} as own_at,
-                i.fresh and (r.id is not null or q.id is not null
-                             or {by.is_old(Block.ORDERS, _OWN, "s.lacked_at")}) as late,
-                case when b.told_call in ('history', 'late') then b.told_at end as told_at
-            from ({bases.orders("temp.aud_orders")}) as n join temp.aud_orders as i on i.id = n.order_id
-            join staged.shop_orders as s using (order_id)
-            left join synced.base_orders as b using (order_id)
-            left join {released("order")} as r on r.id = n.order_id
-            left join {released("customer")} as q on q.id = n.customer_id"""
-    )
+    makes = "create or replace temp table aud_o as"
+    for ids in bases.shares(db, "temp.aud_orders"):
+        db.execute(
+            f"""{makes}
+                select n.order_id, n.customer_id, n.status, n.paid, n.others, b.status as was_status,
+                    b.paid as was_paid, b.others as was_others, i.fresh, s.seen_at, {_OWN} as own_at,
+                    i.fresh and (r.id is not null or q.id is not null
+                                 or {by.is_old(Block.ORDERS, _OWN, "s.lacked_at")}) as late,
+                    case when b.told_call in ('history', 'late') then b.told_at end as told_at
+                from ({bases.orders(ids)}) as n join {ids} as i on i.id = n.order_id
+                join staged.shop_orders as s using (order_id)
+                left join synced.base_orders as b using (order_id)
+                left join {released("order")} as r on r.id = n.order_id
+                left join {released("customer")} as q on q.id = n.customer_id"""
+        )
+        makes = "insert into temp.aud_o"
     _statuses(db)
     _added(db, by)
     _changed(db, by)

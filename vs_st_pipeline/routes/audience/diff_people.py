@@ -40,18 +40,19 @@ def customers(db: Db, by: Terms) -> None:
     )
     db.execute("create or replace temp table aud_known as select id from temp.aud_customers where not fresh")
     differing = ", ".join(f"case when n.{name} is distinct from b.{name} then '{name}' end" for name in COMPARED)
-    db.execute(
-        f"""insert into temp.aud_news by name
-            select '{Rank.CUSTOMER}' as rank, 1 as place, '' as sub, '{Event.CUSTOMER_UPDATE}' as event,
-                'customer' as kind, n.customer_id as id, '' as part,
-                list_filter([{differing}], lambda name: name is not null) as changed,
-                false as late, {by.is_off(Event.CUSTOMER_UPDATE)} as silent, s.seen_at,
-                coalesce(s.own_at, s.posted_at) as own_at
-            from ({bases.customers("temp.aud_known")}) as n
-            join synced.base_customers as b using (customer_id)
-            join staged.shop_customers as s using (customer_id)
-            where len(changed) > 0"""
-    )
+    for ids in bases.shares(db, "temp.aud_known"):
+        db.execute(
+            f"""insert into temp.aud_news by name
+                select '{Rank.CUSTOMER}' as rank, 1 as place, '' as sub, '{Event.CUSTOMER_UPDATE}' as event,
+                    'customer' as kind, n.customer_id as id, '' as part,
+                    list_filter([{differing}], lambda name: name is not null) as changed,
+                    false as late, {by.is_off(Event.CUSTOMER_UPDATE)} as silent, s.seen_at,
+                    coalesce(s.own_at, s.posted_at) as own_at
+                from ({bases.customers(ids)}) as n
+                join synced.base_customers as b using (customer_id)
+                join staged.shop_customers as s using (customer_id)
+                where len(changed) > 0"""
+        )
     db.execute(
         """insert into planned.audience_moves
            select 'customer', id from temp.aud_customers
