@@ -180,9 +180,13 @@ class Prepared:
     def _once(self, table: str, into: str, chosen: str, key: Sequence[str], newest: str, kind: str, among: str) -> None:
         """Make a table of rows of which no key stands twice, and note those that did."""
         names = ", ".join(key)
+        # By hash first: in nearly every read nothing is twice, and to group texts takes several times as much memory.
         several = self._make(
             f"merge_twice_{kind}",
-            f"select {names} from {table} where rowid {among} group by {names} having count(*) > 1",
+            f"""select {names} from {table}
+                where rowid {among} and hash({names}) in (
+                    select hash({names}) from {table} where rowid {among} group by 1 having count(*) > 1)
+                group by {names} having count(*) > 1""",
         )
         once = ""
         if self.db.row(f"select 1 from {several} limit 1") is not None:
