@@ -59,9 +59,9 @@ def money(value: Decimal) -> Decimal:
     return value if value.as_tuple().exponent == -2 else value.quantize(_CENT, context=_EXACT)
 
 
-def money_text(value: Decimal) -> str:
-    """Return an amount as text with two places."""
-    return f"{money(value):f}"
+def money_text(value: Decimal | str) -> str:
+    """Return an amount as text with two places, which a text has already."""
+    return value if isinstance(value, str) else f"{money(value):f}"
 
 
 def quantity(value: float) -> str:

@@ -38,9 +38,10 @@ _FETCHED: Final = {
     Block.SUBSCRIBERS: "position, address, email, customer_id, subscriber_id, since, evidence",
     Block.PRODUCTS: "*",
     Block.WISHLIST: "position, customer_id, product_id",
-    Block.ORDERS: """position, order_id, customer_id, status, shipping_method, payment_method, total, created_at, extra,
-        to_json(lines)::varchar as lines""",
+    Block.ORDERS: """position, order_id, customer_id, status, shipping_method, payment_method, total::varchar as total,
+        created_at, extra, to_json(lines)::varchar as lines""",
 }
+_DECODE: Final = msgspec.json.Decoder().decode
 _AS_JSON: Final = {Block.CUSTOMERS: ("addresses", "lines"), Block.ORDERS: ("lines",)}
 _IDS: Final = "temp.audience_ids"
 _ROWS: Final = "temp.audience_window"
@@ -206,9 +207,6 @@ def _render(block: Block, db: Db, style: Style) -> Iterator[Rendered]:
                     record[name] = decoded(record[name])
             said = record["evidence"] if has_evidence else None
             yield Rendered(record["position"], record[column], encoded(make(record, style)), said)
-
-
-_DECODE: Final = msgspec.json.Decoder().decode
 
 
 def _some_at_a_time(db: Db, columns: str) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
