@@ -21,7 +21,8 @@ from vs_st_pipeline.domain.errors import BadAnswer
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.state import set_state
 from vs_st_pipeline.routes.audience import merging
-from vs_st_pipeline.routes.audience.arriving import DAY, FLAG, MONEY, NUMBER, PLACE, TEXT, TIME, WORDS
+from vs_st_pipeline.routes.audience.arriving import TEXT
+from vs_st_pipeline.routes.audience.drop_columns import GUIDE, PLAIN_DAY, TYPES, typed_as
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.shapes import SHAPES
 from vs_st_pipeline.routes.audience.words import Noted
@@ -30,65 +31,8 @@ _Note = tuple[str, str, list[str], bool]  # as `note` takes it
 
 OWNERS: Final = {"addresses": "customers", "options": "products", "order_lines": "orders", "cart_lines": "carts"}
 _PARTS: Final = {name: f"shop_{name}" for name in OWNERS}
-_OBJECT: Final = "an object, as JSON text"
-_TYPES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("birth_date", "discount_start", "discount_end"), DAY),
-    **dict.fromkeys(("opted_in", "subscribed", "in_stock", "paid"), FLAG),
-    **dict.fromkeys(("opted_at", "since", "created_at", "updated_at", "added_at"), TIME),
-    **dict.fromkeys(("price", "discount_price", "total"), MONEY),
-    **dict.fromkeys(("stock", "discount_quantity", "quantity"), NUMBER),
-    "position": PLACE,
-    "categories": WORDS,
-    "attributes": _OBJECT,
-}
 _EXTRAS: Final = {"customers", "addresses", "products", "orders"}
-GUIDE: Final[Mapping[str, frozenset[str]]] = {  # names that a record of the guide has of its own (5.3, 6.2)
-    "customers": frozenset(["id", "lastname", "firstname", "birthday", "email", "phone"]),
-    "addresses": frozenset(["country", "city", "address1", "postcode", "company"]),
-    "products": frozenset(
-        [
-            "product_id",
-            "name",
-            "description",
-            "short_description",
-            "categories",
-            "stock_quantity",
-            "price",
-            "discount",
-            "product_options",
-            "image_link",
-            "product_link",
-        ]  # fmt: skip
-    ),
-    "orders": frozenset(
-        [
-            "customer_id",
-            "order_id",
-            "order_status",
-            "shipping_method",
-            "payment_method",
-            "total_price",
-            "order_create_date",
-            "lastname",
-            "firstname",
-            "birthday",
-            "email",
-            "company",
-            "newsletter",
-            "website",
-            "address1",
-            "address2",
-            "postcode",
-            "phone",
-            "phone_mobile",
-            "city",
-            "country",
-        ]  # fmt: skip
-    ),
-}
 FIRST: Final = "shop_first_drop"  # the state: which tables the first complete drop named
-_OFFSET: Final = r"([zZ]|[+-]\d{2}(:?\d{2})?)$"
-_PLAIN: Final = r"^\d{4}-\d{2}-\d{2}$"
 
 
 def stage(session: AudienceSession) -> None:
@@ -237,7 +181,7 @@ def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set
     typed = {one: typed_as(one, zone) for one in own & columns}
     chosen = [f"{value} as {one}" for one, value in typed.items()]
     bad = [f"({one} is not null and trim({one}) <> '' and ({value}) is null)" for one, value in typed.items()
-           if _TYPES.get(one, TEXT) not in (TEXT,)]  # fmt: skip
+           if TYPES.get(one, TEXT) not in (TEXT,)]  # fmt: skip
     if table == "subscribers":
         chosen = [one for one in chosen if not one.endswith(" as address")]
         source = (
@@ -255,7 +199,9 @@ def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set
     for at in ("created_at", "since", "added_at"):
         if shape and at == shape.own and at in typed:  # a plain date is its end, in the merchant's zone (6.4)
             end = f"(try_cast({at} as date) + interval 1 day)::timestamp at time zone '{zone}' at time zone 'UTC'"
-            chosen.append(f"case when regexp_matches(trim({at}), '{_PLAIN}') then {end} else {typed[at]} end as own_at")
+            chosen.append(
+                f"case when regexp_matches(trim({at}), '{PLAIN_DAY}') then {end} else {typed[at]} end as own_at"
+            )
     if shape and shape.flag and shape.flag in typed:
         # A consent that cannot be read is a no, one that is not given says nothing (10).
         flag = f"case when trim({shape.flag}) <> '' then coalesce({typed[shape.flag]}, false) end"
@@ -271,35 +217,6 @@ def _type(session: AudienceSession, db: Db, drop: Drop, table: str, columns: set
     params = {"name": drop.name, "at": (drop.taken_at + timedelta()).isoformat() + "Z"}
     db.execute(sql, params if "$name" in sql else None)
     return notes
-
-
-def typed_as(column: str, zone: str) -> str:
-    """Return the SQL that reads a text as a column of 4.1; null where it cannot be read."""
-    kind, text = _TYPES.get(column, TEXT), f"trim({column})"
-    if kind == TEXT:
-        return column
-    if kind == FLAG:
-        return f"case when lower({text}) in ('true', '1') then true when lower({text}) in ('false', '0') then false end"
-    if kind == TIME:
-        return _possible(
-            f"""case when regexp_matches({text}, '{_OFFSET}') and not regexp_matches({text}, '{_PLAIN}')
-            then try_cast({text} as timestamptz) at time zone 'UTC'
-            else try_cast({text} as timestamp) at time zone '{zone}' at time zone 'UTC' end"""
-        )
-    if kind == DAY:
-        return _possible(f"try_cast(left({text}, 10) as date)")
-    if kind == _OBJECT:
-        return f"case when json_valid({text}) then case when json_type({text}) = 'OBJECT' then {column} end end"
-    if kind == WORDS:
-        return f"case when json_valid({text}) then try_cast(json_transform({text}, '[\"VARCHAR\"]') as varchar[]) end"
-    if kind == NUMBER:
-        return f"case when isfinite(try_cast({text} as double)) then try_cast({text} as double) end"
-    return f"try_cast({text} as {kind})"
-
-
-def _possible(value: str) -> str:
-    """Return the SQL of a date or a time, null where it is none that a calendar has: `infinity`, the year 10000."""
-    return f"case when year({value}) between 1 and 9999 then {value} end"
 
 
 def note(db: Db, word: str, kind: str, ids: list[str], whole: bool) -> None:

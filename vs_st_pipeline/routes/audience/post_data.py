@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
 from vs_st_pipeline.domain.codec import without_lone_surrogates
-from vs_st_pipeline.routes.audience.dropped import GUIDE
+from vs_st_pipeline.routes.audience.drop_columns import GUIDE
 
 _DATES: Final = {"iso": ("%Y-%m-%d",), "dmy": ("%Y-%m-%d", "%d/%m/%Y"), "mdy": ("%Y-%m-%d", "%m/%d/%Y")}
 _CUSTOMER: Final = {"lastname": "last_name", "firstname": "first_name", "email": "email", "phone": "phone"}
