@@ -24,7 +24,7 @@ import msgspec
 from vs_st_pipeline.connectors.eshopbox.names import ESHOPBOX
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.domain.codec import try_object
-from vs_st_pipeline.domain.errors import BadAnswer, BadKey, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, Interrupted, PipelineError, TryLater
 from vs_st_pipeline.platform.atomic_file import write_atomically
 from vs_st_pipeline.platform.clock import utc_now_naive
 from vs_st_pipeline.platform.cpu_slots import waiting
@@ -123,7 +123,7 @@ class Tokens:
             within: seconds that may be waited until the minute is over in which no other one is asked for.
 
         Raises:
-            As `get`.
+            As `get`. Interrupted: the run was stopped while it waited.
         """
         refused, began = self._kept, time.monotonic()
         while True:
@@ -137,8 +137,10 @@ class Tokens:
                     return True
             assert kept is not None
             left = kept.asked + EVERY - time.time()
-            if self._stop() or left > within - (time.monotonic() - began):
+            if left > within + _LOOK_SECONDS - (time.monotonic() - began):
                 return False
+            if self._stop():
+                raise Interrupted("The run was stopped", system=ESHOPBOX, call=TOKEN)
             with waiting():
                 time.sleep(min(max(left, 0.01), _LOOK_SECONDS))
 

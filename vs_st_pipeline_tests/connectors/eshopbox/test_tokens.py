@@ -13,7 +13,7 @@ import pytest
 
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.connectors.eshopbox.tokens import EVERY, Tokens, used_for
-from vs_st_pipeline.domain.errors import BadAnswer, BadKey, NotSent, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, Interrupted, NotSent, PipelineError, TryLater
 from vs_st_pipeline.platform.http.client import Heard
 from vs_st_pipeline.platform.settings.secrets import Secret
 
@@ -141,7 +141,8 @@ def test_3_1_a_refused_token_is_replaced_once_the_minute_is_over(
     assert sum(slept) == pytest.approx(40)
     assert (one.tokens.get(), one.asked) == ("two", 2)
     one.tokens.keep_in(tmp_path / "tokens", lambda: one.now, lambda: True)
-    assert not one.tokens.renew(60), "a run that is stopped waits for nothing"
+    with pytest.raises(Interrupted):
+        one.tokens.renew(60)
 
 
 def test_3_1_a_minute_that_has_gone_by_for_everything_else_has_gone_by_for_the_token(
