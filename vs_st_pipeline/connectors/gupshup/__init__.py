@@ -26,7 +26,7 @@ def _selected(merchant: Merchant) -> GupshupAccount:
 
 
 def _connect(merchant: Merchant, pace: Pace) -> GupshupClient:
-    return GupshupClient(_selected(merchant), pace)
+    return GupshupClient(_selected(merchant), pace, merchant.give_up_after.total_seconds())
 
 
 def _account(merchant: Merchant) -> Account:

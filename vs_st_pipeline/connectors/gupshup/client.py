@@ -28,7 +28,7 @@ from vs_st_pipeline.domain.errors import (
     Refused,
     TryLater,
 )
-from vs_st_pipeline.platform.http.client import HeaderKey, HttpClient, Pace
+from vs_st_pipeline.platform.http.client import TRY_SECONDS, HeaderKey, HttpClient, Pace
 
 TEMPLATE, TEXT, TEMPLATES, WALLET, USERS = "send_template", "send_text", "list_templates", "get_wallet", "list_users"
 MOST_IDLE: Final = 5.0  # seconds
@@ -60,7 +60,13 @@ class _Permits:
 class GupshupClient:
     """One account's client; a few threads may share it."""
 
-    def __init__(self, account: GupshupAccount, pace: Pace) -> None:
+    def __init__(self, account: GupshupAccount, pace: Pace, give_up_after: float = 60.0) -> None:
+        """Prepare the client; nothing is sent yet.
+
+        Args:
+            give_up_after: seconds for all tries of one read. A message has its 30 seconds whatever it says (7.2): one
+                whose answer is not waited for is unknown for good.
+        """
         self.account = account
         self._pace = pace
         self._permits = _Permits(pace)
@@ -69,7 +75,7 @@ class GupshupClient:
             base_url=account.base_url,
             auth=HeaderKey(account.api_key.reveal(), "apikey"),
             pace=self._permits,
-            give_up_after=60.0,
+            give_up_after=give_up_after,
             refusal=_refusal,
             most_idle=MOST_IDLE,
         )
@@ -123,7 +129,7 @@ class GupshupClient:
         url = account.base_url.rstrip("/") + path
         body = urlencode(whole, encoding="utf-8", errors="replace").encode("ascii")
         try:
-            heard = self.http.post_once(call, url, body, headers=headers, may_leave=may_leave)
+            heard = self.http.post_once(call, url, body, headers=headers, may_leave=may_leave, most=TRY_SECONDS)
         except (NotSent, KeptBack):
             return Answer(Outcome.NOT_SENT)
         except (TryLater, Internal):  # nobody knows at which step

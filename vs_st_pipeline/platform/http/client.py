@@ -168,7 +168,8 @@ def _require_sendable(*secrets: str) -> None:
 class _Request:
     """One request, over all its tries. `spent`: seconds in tries and between them, without waits for permits.
 
-    `heard`: the last answer, or the last failure without one. `left`: tries that have left.
+    `heard`: the last answer, or the last failure without one. `left`: tries that have left. `most`: seconds for all of
+    them, in place of the client's.
     """
 
     call: str
@@ -176,6 +177,7 @@ class _Request:
     shape: Any
     once: bool = False
     may_leave: Callable[[], bool] | None = None
+    most: float | None = None
     spent: float = 0.0
     left: int = 0
     heard: _Heard | _Failed | None = field(default=None, repr=False)
@@ -338,6 +340,7 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         may_leave: Callable[[], bool] | None = None,
+        most: float | None = None,
     ) -> Heard:
         """Post these very bytes once, and return the answer as it came, whatever its status: the caller judges it.
 
@@ -345,6 +348,7 @@ class HttpClient:
 
         Args:
             url: whole. headers: further ones. may_leave: as of `request`.
+            most: seconds for the answer, at most those of a try; None: as all requests of this client.
 
         Raises:
             KeptBack: `may_leave` said no.
@@ -358,7 +362,7 @@ class HttpClient:
         self._proxies, self._verify = dict(environment[0]), environment[1]
         prepared = self._built("POST", url, body)
         prepared.headers.update(headers or {})
-        heard = self._ask(_Request(call, prepared, NoBody, True, may_leave))
+        heard = self._ask(_Request(call, prepared, NoBody, True, may_leave, most))
         if self.tape.recording:
             self.tape.asks_otherwise("something was posted")
         if isinstance(heard, _Failed):
@@ -464,7 +468,7 @@ class HttpClient:
             with self._guard:
                 self.calls[ask.call] += 1
             began = time.monotonic()
-            left = self._give_up_after - ask.spent
+            left = (self._give_up_after if ask.most is None else ask.most) - ask.spent
             failpoint("request")
             heard = self._exchange(ask.prepared, min(left, TRY_SECONDS) if left > 0 else TRY_SECONDS)
             failpoint("answer")

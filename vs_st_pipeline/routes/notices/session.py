@@ -86,7 +86,8 @@ class NoticesSession(Session):
         """Return the client of one account; a message goes by the account that was chosen at its claim (2.2)."""
         if account.id not in self._gupshups:
             limiter = self._limiter(gupshup.CONNECTOR.name, gupshup.account_of(account))
-            self._gupshups[account.id] = client = GupshupClient(account, limiter)
+            seconds = self.run.merchant.give_up_after.total_seconds()
+            self._gupshups[account.id] = client = GupshupClient(account, limiter, seconds)
             client.http.tape = self.tape
             client.http.calls = self.report.calls[gupshup.CONNECTOR.name]  # all accounts' calls are counted together
         return self._gupshups[account.id]

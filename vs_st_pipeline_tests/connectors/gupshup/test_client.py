@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -181,6 +183,22 @@ def test_a_permit_that_was_taken_ahead_is_used_by_the_next_request(gupshup: Gups
 def test_7_2_what_cannot_be_encoded_is_sent_with_a_mark_in_its_place(gupshup: Gupshup, client: GupshupClient) -> None:
     client.send_template("+919810000001", "t", ["half \ud83d of it", "क"])
     assert gupshup.sent[0]["template"] == '{"id":"t","params":["half ? of it","क"]}'
+
+
+def test_7_2_a_message_has_its_time_whatever_a_read_may_take(gupshup: Gupshup, client: GupshupClient) -> None:
+    """`give_up_after` of the entry ends the tries of a read; a message whose answer is slow is no unknown one."""
+
+    def slow(conn: socket.socket) -> None:
+        time.sleep(0.5)
+        conn.sendall(reply(202, {"status": "submitted", "messageId": "m1"}))
+
+    hasty = GupshupClient(client.account, Unpaced(), 0.2)
+    gupshup.lists, gupshup.acts = {LIST: reply(500)}, [slow]
+    with pytest.raises(TryLater):
+        hasty.templates()
+    assert len(gupshup.asked) == 1
+    assert hasty.send_template("+919810000001", "t", []).outcome == "accepted"
+    hasty.http.close()
 
 
 def test_7_2_no_redirect_is_followed(gupshup: Gupshup, client: GupshupClient) -> None:
