@@ -9,7 +9,16 @@ from vs_st_pipeline.pipeline.metrics import SAMPLED, Metric
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
-from vs_st_pipeline.routes.notices.words import RISING, ActionState, MessageKind, Noted, ReplyOutcome, State
+from vs_st_pipeline.routes.notices.values import begin_of
+from vs_st_pipeline.routes.notices.words import (
+    RISING,
+    ActionState,
+    ConsentSource,
+    MessageKind,
+    Noted,
+    ReplyOutcome,
+    State,
+)
 
 _DAY: Final = timedelta(days=1)
 _FEWEST_SENT: Final = 50  # messages in a day, before a share of them says something
@@ -127,13 +136,19 @@ def clock_ahead(run: Run, db: Db) -> Metric:
 
 
 def no_opt_in(run: Run, db: Db) -> Metric:
-    """Measure recent orders of whose phone nothing says that it may be written."""
-    since = _ago(run, 7)
+    """Measure recent orders of whose phone nothing says that it may be written, neither an order nor anybody else."""
+    settings, since = run.merchant.section(NoticesSettings), _ago(run, 7)
     of = """select o.order_number from staged.notice_orders as o join staged.recipients as r using (merchant_order)
             where o.placed_at > ? and r.phone is not null"""
     rows = f"""{of} and not exists (select 1 from staged.consents as c where c.phone = r.phone and c.state = 'in'
                                     and (c.merchant_order is null or c.merchant_order = o.merchant_order))"""
-    return _metric(db, rows, of, [since], [since])
+    values: list[Any] = [since]
+    if ConsentSource.ESHOPBOX_FLAG in settings.opt_in:
+        rows += " and not coalesce(o.whatsapp_flag, false)"
+    if ConsentSource.ATTESTATION in settings.opt_in and settings.attestation is not None:
+        rows += " and o.placed_at < ?"
+        values.append(begin_of(settings.attestation.since, run.merchant.time_zone))
+    return _metric(db, rows, of, values, [since])
 
 
 def _ago(run: Run, days: int) -> datetime:

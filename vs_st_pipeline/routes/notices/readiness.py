@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
-
 from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.connectors.gupshup.codes import NOT_TOGETHER
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
@@ -13,6 +11,7 @@ from vs_st_pipeline.routes.notices.account import pauses, taking
 from vs_st_pipeline.routes.notices.consent import may_count
 from vs_st_pipeline.routes.notices.session import NoticesSession
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
+from vs_st_pipeline.routes.notices.values import begin_of
 from vs_st_pipeline.routes.notices.words import ConsentSource, Wait
 
 
@@ -79,7 +78,7 @@ def opt_ins(session: NoticesSession) -> dict[str, int]:
         )
         seen[ConsentSource.ESHOPBOX_FLAG] = db.value("select count(*) from staged.notice_orders where whatsapp_flag")
         if said is not None:
-            since = datetime.combine(said.since, time(), zone).astimezone(UTC).replace(tzinfo=None)
+            since = begin_of(said.since, zone)
             placed = "select count(*) from staged.notice_orders where placed_at >= ?"
             seen[ConsentSource.ATTESTATION] = db.value(placed, [since])
     return {kind: int(seen.get(kind, 0)) for kind in found}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -135,6 +135,11 @@ class Values:
 def local(at: datetime, zone: ZoneInfo) -> datetime:
     """Return a time (UTC without zone) by the clock of a zone."""
     return at.replace(tzinfo=UTC).astimezone(zone)
+
+
+def begin_of(day: date, zone: ZoneInfo) -> datetime:
+    """Return when a day begins in a zone (UTC without zone)."""
+    return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
 
 
 _READERS: Final[Mapping[str, Callable[[Values], Any]]] = {

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from vs_st_pipeline.platform.settings.merchants import Merchant
+from vs_st_pipeline.routes.notices import metrics
+from vs_st_pipeline.routes.notices.settings import NoticesSettings
 from vs_st_pipeline_tests.support.notices import KAPASKRAFT, MITTI_HOME, Record, Scene, number_of, phone_of
+from vs_st_pipeline_tests.support.opened_files import opened
 
 FAILED = "failed_delivery"
 
@@ -158,6 +165,12 @@ def test_9_a_check_says_what_evidence_of_opt_ins_was_seen(alone: Scene) -> None:
     scene.synced()
     found = scene.check()["opt_in"]
     assert found == {"eshopbox_flag": 1, "gupshup_event": 1, "attestation": 2, "operator": 0}
+    settings = NoticesSettings(countries=("IN",), opt_in=("eshopbox_flag",))
+    merchant = Merchant("kk", "K", sections={"notices": settings})
+    with opened(scene.data, scene.merchant, "notices") as db:
+        run: Any = SimpleNamespace(now=lambda: scene.now.replace(tzinfo=None), merchant=merchant)
+        lacking = metrics.no_opt_in(run, db)
+        assert (lacking.count, lacking.of) == (1, 2), "an order's own word is evidence"
     said = scene.run("check", "--merchant", scene.merchant, "--route", "notices").out
     assert "opt-in evidence seen: 1 by eshopbox_flag, 1 by gupshup_event, 2 by attestation, 0 by operator" in said
 
