@@ -249,12 +249,15 @@ def resolved(db: Db, run: Run, claim: Claim, account: GupshupAccount, how: str, 
 
 
 def count(told: NoticesReport, move: Move) -> None:
-    """Count a move in the report: one that came to be accepted, rejected or unknown in this run."""
-    if not move.moved:
+    """Count a move in the report: one that came to be accepted, rejected or unknown in this run.
+
+    What a lost or older database hears of anew was so before, and so was what failed and was delivered after all.
+    """
+    if not move.moved or move.before is None:
         return
     if move.after is State.UNKNOWN:
         told.unknown += 1
     elif move.after is State.REJECTED:
         told.rejected += 1
-    elif move.before in (None, State.WAITING, State.SENDING) and move.after in RISING:
+    elif move.before is State.SENDING and move.after in RISING:
         told.accepted += 1

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from vs_st_pipeline.routes.notices import metrics
 from vs_st_pipeline_tests.support.notices import Scene, phone_of
+from vs_st_pipeline_tests.support.opened_files import opened
 
 FAILED = "failed_delivery"
 
@@ -77,3 +83,22 @@ def test_r57_a_message_of_which_nobody_knows_keeps_its_merchant_for_48_h_by_vs_s
     scene.later(hours=2)
     done = scene.run(*asked)
     assert done.exit_code == 0, done
+
+
+def test_r35_a_lost_database_is_given_the_evidence_again_and_counts_nothing_twice(alone: Scene) -> None:
+    """`no_message_without_consent` must be 0 then too: the consent that was used is on the disk since the claim."""
+    scene = alone
+    scene.based()
+    order = scene.order()
+    scene.failed(order)
+    assert scene.synced()["synced"]["accepted"] == 1
+    scene.lose(database_alone=True)
+    scene.later(minutes=2)
+    report = scene.synced()
+    assert report["synced"]["accepted"] == 0, "it was accepted before"
+    assert scene.stand(order) == [("failed_delivery", "accepted", None)]
+    run: Any = SimpleNamespace(now=lambda: scene.now.replace(tzinfo=None))
+    with opened(scene.data, scene.merchant, "notices") as db:
+        assert metrics.without_consent(run, db).count == 0
+    assert json.loads(scene.rows("select consent from synced.notices")[0]["consent"])["source"] == "eshopbox_flag"
+    assert len(scene.sends()) == 1

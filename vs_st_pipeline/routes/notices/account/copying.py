@@ -10,6 +10,7 @@ It is long because one transaction copies five kinds of rows, each with what it 
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import activity, ledger
 from vs_st_pipeline.routes.notices.account import claim_rows
 from vs_st_pipeline.routes.notices.account.claim import Claim
+from vs_st_pipeline.routes.notices.account.evidence import CLAIM
 from vs_st_pipeline.routes.notices.account.store import NUMBER, AccountStore, about
 from vs_st_pipeline.routes.notices.activity_bulk import Entry, add_all
 from vs_st_pipeline.routes.notices.report import NoticesReport
@@ -86,6 +88,7 @@ def copy(session: NoticesSession, account: GupshupAccount) -> None:
             return
         with db.transaction():
             counts = _copy(db, run, account, part)
+            _fill_consents(db, store, counts.moves)
             _copy_templates(db, account, part.templates, alone=False)
             db.execute(
                 "insert or replace into synced.account_copied values (?, ?, ?)", [account.id, part.number, part.seq]
@@ -155,6 +158,24 @@ def _copy(db: Db, run: Run, account: GupshupAccount, part: Part) -> _Counts:
     if part.consents:
         _copy_consents(db, account, part.consents)
     return counts
+
+
+def _fill_consents(db: Db, store: AccountStore, moves: Sequence[ledger.Move]) -> None:
+    """Give rows that a lost database did not have the consent that their messages used, of the evidence (R35)."""
+    made = {move.notice_id for move in moves if move.before is None}
+    if not made:
+        return
+    found = {
+        str(line["notice_id"]): json.dumps(line.get("consent") or {"forgotten": True}, ensure_ascii=False)
+        for line in store.evidence.read()
+        if line.get("what") == CLAIM and line.get("notice_id") in made
+        and (line.get("consent") or "order_number" not in line)
+    }  # fmt: skip
+    with db.batch({"notice_id": list(found), "consent": list(found.values())}) as batch:
+        db.execute(
+            f"""update synced.notices as s set consent = b.consent from {batch} as b
+                where s.notice_id = b.notice_id and s.consent is null"""
+        )
 
 
 def _had_failed(db: Db, claims: Sequence[Claim]) -> set[str]:
