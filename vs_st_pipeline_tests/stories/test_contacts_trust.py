@@ -72,6 +72,30 @@ def requests_for(story: Story, ending: str) -> int:
 
 # --- C10, C22: where a list ends ----------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("what", ["/api/contacts", "/api/custom-fields"])
+def test_c10_a_page_past_the_end_may_be_refused_where_the_list_says_that_all_came(
+    story: Story, wire: Between, what: str, status: int
+) -> None:
+    """What SimpleTexting answers past the end is not known (facts, 2.2)."""
+
+    def refuse(told: Told) -> None:
+        if told.ends(what) and int(told.query.get("page", 0)) > 0:
+            told.status, told.body = status, b'{"code": "INTERNAL_ERROR", "errorCode": "UNKNOWN_ERR"}'
+
+    wire.rules.append(refuse)
+    assert story.synced()["synced"]["accepted"] == 7
+
+    def cut(told: Told) -> None:
+        if told.ends(what) and told.status == 200:
+            page = json.loads(told.body)
+            told.body = encode({**page, "content": page["content"][:-1]})
+
+    wire.rules.append(cut)
+    story.failed("bad_answer", "--full", system="simpletexting")
+
+
 LIES: dict[str, Any] = {
     "of the page": lambda body: {**body, "totalElements": len(body["content"]), "totalPages": 1},
     "of the page, no pages": lambda body: {"content": body["content"], "totalElements": len(body["content"])},

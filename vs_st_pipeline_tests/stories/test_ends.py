@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow, goes_on, meet, sort_has_effect
 from vs_st_pipeline.routes.contacts import metrics
 from vs_st_pipeline.sandbox import SWITCHES
-from vs_st_pipeline_tests.support.story import FFION, MARISOL, RENSKE, TEST, Ran, Record, Story
+from vs_st_pipeline_tests.support.between import Between, Told, between
+from vs_st_pipeline_tests.support.story import FFION, MARISOL, NOW_AND_ALWAYS, RENSKE, TEST, Ran, Record, Story
 
 SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
 
@@ -52,6 +55,26 @@ def partial(done: Ran) -> Record:
 def rows(story: Story, sql: str) -> list[tuple[Any, ...]]:
     with story.as_run().open() as db:
         return db.rows(sql)
+
+
+@contextmanager
+def refusing(story: Story, which: Callable[[Told], bool], status: int) -> Iterator[Between]:
+    """Put a server before the shop that refuses these requests."""
+    with between(story.box.vinoshipper.url) as wire:
+        quick = {"refresh": NOW_AND_ALWAYS, "base_url": wire.url}
+        story.settings({TEST: {"vinoshipper": quick}}, give_up_after="1s")
+
+        def refuse(told: Told) -> None:
+            if which(told):
+                told.status, told.json = status, {"error": {"status": status, "errors": []}}
+
+        wire.before.append(refuse)
+        yield wire
+
+
+def one_less(told: Told) -> None:
+    if told.ends("/customers/list") and told.status == 200:
+        told.json = {**told.json, "items": told.json["items"][:-1]}
 
 
 # --- C10: totals --------------------------------------------------------------------------------------------------
@@ -138,6 +161,25 @@ def test_c10_pages_that_are_ignored_are_told_where_the_total_alone_says_that_thi
     story.shop.set_switch("customers_paging", "ignored")
     story.synced()
     assert "ignores its pages" in story.run("sync", "--merchant", TEST).out
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_c10_a_page_of_customers_past_the_end_may_be_refused(story: Story, status: int) -> None:
+    with refusing(story, lambda told: told.ends("/customers/list") and told.sent["pageIndex"] > 0, status) as wire:
+        assert story.synced()["raw"]["customers"] == 13
+        wire.rules.append(one_less)
+        story.failed("bad_answer", "--full", system="vinoshipper")  # its total says that one is missing
+
+
+@pytest.mark.parametrize("names", [("pageIndex",), ("pageIndex", "page", "offset")])
+def test_refused_page_steps_of_the_order_search_are_no_end(story: Story, names: tuple[str, ...]) -> None:
+    """Section 5: names for paging that are refused are another way that has no effect, and no last page."""
+    story.shop.set_switch("page_cap", 25)
+    release(story, 24, 700101, day="2026-03-04")
+    release(story, 24, 700101, day="2026-03-05")
+    with refusing(story, lambda told: told.ends("/orders") and bool(told.query.keys() & set(names)), 400):
+        assert story.synced()["raw"]["orders"] == len(story.shop.orders(TEST))
+    assert story.contact(MARISOL)["Order Count"] == str(3 + 48)
 
 
 def test_c10_what_a_sync_costs(story: Story) -> None:

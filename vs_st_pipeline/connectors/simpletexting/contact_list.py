@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from vs_st_pipeline.connectors.simpletexting.client import PAGE_SIZE, SimpleTextingClient
+from vs_st_pipeline.connectors.simpletexting.client import PAGE_SIZE, Page, SimpleTextingClient
 from vs_st_pipeline.connectors.simpletexting.consent import consent_reason
 from vs_st_pipeline.connectors.simpletexting.custom_fields import FieldKeys
 from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.stored_contacts import ContactItem, contact_item, read_custom_fields
-from vs_st_pipeline.domain.errors import BadAnswer
+from vs_st_pipeline.domain.errors import BadAnswer, Refused
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.state import CLOCK_SLACK
 
@@ -164,9 +164,15 @@ def _list(
     text_since = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03d}Z" if since else None
     before: list[bytes] = []
     totals: set[int] = set()
-    longest = rows = stale = 0
+    longest = rows = stale = pages_told = 0
     while True:
-        page = st.list_contacts(listing.pages, since=text_since)
+        try:
+            page = st.list_contacts(listing.pages, since=text_since)
+        except Refused:
+            # What is past the end may be refused: it is the end only if all came that the list says it has.
+            if not listing.pages or (rows != listing.told if listing.told else listing.pages != pages_told):
+                raise
+            page = Page([], None, None)
         if listing.began is None and st.server_time is not None:
             listing.began = min(latest_update(st), datetime.fromtimestamp(st.server_time, UTC)) if _sane(st) else None
         if listing.pages and page.rows and page.rows == before:
@@ -188,6 +194,7 @@ def _list(
         listing.pages += 1
         longest = max(longest, len(page.rows))
         run.progress(f"contacts {listing.count}" + (f" of {listing.told}" if listing.told else ""))
+        pages_told = page.total_pages or pages_told
         more = (listing.told or 0) > rows or (page.total_pages or 0) > listing.pages
         end = len(page.rows) < longest or (listing.pages == 1 and enough(named, listing))
         if not page.rows or stale >= STALE_PAGES or (end and not more):

@@ -87,14 +87,20 @@ def list_custom_fields(st: SimpleTextingClient, known: Sequence[tuple[str, str |
             again, and shows no sign of more, the end is not asked for again.
     """
     rows: list[bytes] = []
-    longest = pages = 0
+    longest = pages = told = pages_told = 0
     while True:
-        page = st.list_custom_fields(pages)
+        try:
+            page = st.list_custom_fields(pages)
+        except Refused:  # what is past the end may be refused
+            if not pages or (len(rows) != told if told else pages != pages_told):
+                raise
+            break
         if pages and page.rows and page.rows == rows[-len(page.rows) :]:
             break  # the same page again: the first page has all of it
         rows += page.rows
         pages += 1
         longest = max(longest, len(page.rows))
+        told, pages_told = page.total_elements or told, page.total_pages or pages_told
         more = (page.total_elements or 0) > len(rows) or (page.total_pages or 0) > pages
         if not page.rows or (len(page.rows) < longest and not more):
             break

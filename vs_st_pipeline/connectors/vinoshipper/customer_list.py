@@ -239,7 +239,13 @@ def _pages(vs: VinoshipperClient, walk: CustomerWalk) -> Iterator[list[CustomerI
     before: Sequence[object] = []
     resumed = walk.next_page > 0
     while True:
-        page = vs.list_customers(walk.next_page, PAGE_SIZE)
+        try:
+            page = vs.list_customers(walk.next_page, PAGE_SIZE)
+        except Refused:
+            # What is past the end may be refused: it is the end only if all came that the list says it has.
+            if not walk.next_page or walk.last_total not in (walk.lines, walk.seen):
+                raise
+            page = CustomerPage(walk.last_total, [])
         walk.pages += 1
         own_total = page.total == len(page.items)
         if resumed and page.total != walk.first_total and not (walk.page_totals and own_total):

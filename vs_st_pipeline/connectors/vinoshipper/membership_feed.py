@@ -87,6 +87,9 @@ def read_feed(vs: VinoshipperClient, cursor: FeedCursor | None) -> Feed:
         try:
             rows = vs.memberships(page_index, PAGE_SIZE)
         except Refused:
+            if page_index:  # what is past the end may be refused: nothing below the cursor is needed
+                reached = met_cursor
+                break
             return Feed(set(), None, "there is no such feed here")
         if page_index == 0:
             now = _now(vs)

@@ -389,7 +389,7 @@ class OrderSearch:
         enough: Callable[[list[OrderRow]], bool] | None = None,
     ) -> bool:
         """Read the pages after the first into `found`; return False where no paging style has an effect."""
-        self._moved = self._twice = False
+        self._moved = self._twice = refused = False
         learned = [self.style] if self.style else []
         for style in [*learned, *(style for style in STYLES if style not in learned)]:
             # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
@@ -402,6 +402,9 @@ class OrderSearch:
                         start, end, style=style, page_number=page_number, size=step, offset=page_number * step
                     )
                 except Refused:
+                    if page_number == 1 and style != self.style:
+                        refused = True  # perhaps these names are, and not what is past the end
+                        break
                     if first.total is not None and len(seen) < first.total and lines < first.total:
                         raise
                     page = _Page([], 0, None)  # a refusal past the end
@@ -441,7 +444,8 @@ class OrderSearch:
                 raise BadAnswer(
                     "a page of orders came twice: paging stopped having an effect", system=VINOSHIPPER, call=self._call
                 )
-        self.style, self.paging_works = None, False
+        # Where a page step was refused, there may be only one page of this window, and more of others.
+        self.style, self.paging_works = None, None if refused else False
         return False
 
     def _by_days(self, page: _Page, start: date, end: date) -> Iterator[list[OrderRow]]:
