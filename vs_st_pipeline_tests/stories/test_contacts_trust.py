@@ -73,6 +73,23 @@ def requests_for(story: Story, ending: str) -> int:
 # --- C10, C22: where a list ends ----------------------------------------------------------------------------------
 
 
+def test_the_task_of_a_batch_may_be_a_number(story: Story, wire: Between) -> None:
+    story.texting.set_switch("tasks_delay_polls", 0)
+    through(story, wire, write_one_by_one_up_to=0)
+
+    def number(told: Told) -> None:
+        if told.ends("batch-update") and told.status == 201:
+            told.json = {"id": 507199810}
+
+    def done(told: Told) -> None:
+        if told.ends("batch-update", "507199810"):
+            told.status, told.json = 200, {"status": "DONE", "results": []}  # so that reading tells
+
+    wire.rules.append(number)
+    wire.before.append(done)
+    assert story.synced()["synced"] == {"accepted": 7, "rejected": 0, "unknown": 0}
+
+
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("what", ["/api/contacts", "/api/custom-fields"])
 def test_c10_a_page_past_the_end_may_be_refused_where_the_list_says_that_all_came(

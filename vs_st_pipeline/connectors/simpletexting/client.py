@@ -48,8 +48,8 @@ class _Page(MayBeError):
 
 
 class _Id(MayBeError):
-    id: str | None = None  # documented for every write
-    contactId: str | None = None  # noqa: N815 (what reads say; a write may say it too)
+    id: Any = None  # documented for every write
+    contactId: Any = None  # noqa: N815 (what reads say; a write may say it too)
 
 
 class CustomFieldItem(msgspec.Struct):
@@ -184,7 +184,7 @@ class SimpleTextingClient:
     def _id(self, answer: Answer[_Id]) -> str:
         """Return the id that a write names; an answer without one says nothing about the write."""
         told = self._note_time(answer).value
-        written = told.id or told.contactId
+        written = id_text(told.id) or id_text(told.contactId)
         if told.is_error:
             raise BadAnswer("the answer to a write is an error", system=SIMPLETEXTING, http_status=answer.status)
         if not written:
