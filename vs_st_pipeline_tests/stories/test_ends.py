@@ -182,6 +182,20 @@ def test_refused_page_steps_of_the_order_search_are_no_end(story: Story, names: 
     assert story.contact(MARISOL)["Order Count"] == str(3 + 48)
 
 
+@pytest.mark.parametrize("status", [400, 405])
+def test_an_order_search_that_takes_no_query_string_is_asked_by_body(story: Story, status: int) -> None:
+    """Section 5, facts 12: both ways exist. What the body's page past its end answers is not known either."""
+    release(story, 30, 700101)
+
+    def which(told: Told) -> bool:
+        past = told.ends("/orders/search") and bool(told.sent.get("pageIndex"))
+        return (told.method == "GET" and told.ends("/orders")) or past
+
+    with refusing(story, which, status):
+        assert story.synced()["raw"]["orders"] == len(story.shop.orders(TEST))
+    assert story.contact(MARISOL)["Order Count"] == str(3 + 30)
+
+
 def test_c10_what_a_sync_costs(story: Story) -> None:
     """A total that is not believed costs a request for a list of one page, and nothing in a quiet sync."""
     patient(story)

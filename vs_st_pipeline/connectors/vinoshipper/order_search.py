@@ -215,6 +215,7 @@ class OrderSearch:
         self._has_unnamed = False  # whether a row of this window named no order
         self._widest: _Page | None = None  # the page of the widest window
         self._met: set[str] = set()
+        self._query_is_taken = False  # whether the search by query string answered in this run
         self._end_included: bool | None = None  # whether a window includes its end day; None: not known
 
     @property
@@ -659,16 +660,25 @@ class OrderSearch:
         return page
 
     def _request_page(self, start: date | None, end: date | None, direction: str, paging: dict[str, int]) -> _Page:
+        refused: Refused | None = None
         if not self.by_body:
-            page = _page(self._vs.search_orders(_query(self._family, start, end, direction, paging)))
-            if start is None or end is None or _inside(page, self._family, start, end):
-                return page
-            self.by_body = True  # the documented query string is ignored here: the body is the other way
+            try:
+                page = _page(self._vs.search_orders(_query(self._family, start, end, direction, paging)))
+                self._query_is_taken = True
+                if start is None or end is None or _inside(page, self._family, start, end):
+                    return page
+            except Refused as error:
+                if self._query_is_taken:
+                    raise
+                refused = error
+            self.by_body = True  # the documented query string is refused or ignored here: the body is the other way
         try:
             page = _page(self._vs.search_orders_by_body(_body(self._family, start, end, direction, paging)))
         except Refused:
+            if paging:  # as with the query string: perhaps what is past the end
+                raise
             self.by_body = False
-            raise FilterIgnored from None
+            raise (refused or FilterIgnored) from None
         if start is not None and end is not None and not _inside(page, self._family, start, end):
             self.by_body = False
             raise FilterIgnored
