@@ -9,6 +9,7 @@ import pytest
 
 from vs_st_pipeline.connectors.vinoshipper.client import VinoshipperClient
 from vs_st_pipeline.connectors.vinoshipper.membership_feed import MOST_PAGES, PAGE_SIZE, FeedCursor, read_feed
+from vs_st_pipeline.domain.errors import Refused
 
 CURSOR = FeedCursor("2026-05-01T00:00:00+00:00", ("1",))
 
@@ -65,6 +66,20 @@ def test_without_a_cursor_one_page_says_where_the_feed_is() -> None:
 )
 def test_a_list_that_does_not_tell_says_so(rows: list[dict[str, Any]], blind: str) -> None:
     assert blind in look(rows)[0].blind
+
+
+@pytest.mark.parametrize(("oldest", "cut"), [(row(1, 1), False), (row(3, 1), True)])
+def test_a_page_past_the_end_may_be_refused(oldest: dict[str, Any], cut: bool) -> None:
+    """Only where the cursor's own row was met is it known that nothing below was missed."""
+
+    class Refusing(Pages):
+        def memberships(self, page_index: int, page_size: int) -> list[bytes]:
+            if page_index:
+                raise Refused("past the end", http_status=400)
+            return super().memberships(page_index, page_size)
+
+    feed = read_feed(cast(VinoshipperClient, Refusing([row(5, 9), oldest])), CURSOR)
+    assert (700005 in feed.moved, feed.blind, feed.cut) == (True, None, cut)
 
 
 def test_no_memberships_at_all_is_no_blindness() -> None:
