@@ -391,6 +391,7 @@ class OrderSearch:
     ) -> bool:
         """Read the pages after the first into `found`; return False where no paging style has an effect."""
         self._moved = self._twice = refused = False
+        known = self.style, self.paging_works
         learned = [self.style] if self.style else []
         for style in [*learned, *(style for style in STYLES if style not in learned)]:
             # Whether a page is counted in orders or in rows (one order may have several) is unknown. Stepping by
@@ -442,6 +443,12 @@ class OrderSearch:
                 before = page
                 page_number += 1
             if page_number > 1:
+                if start is not None and end is not None and self._ask_window(start, end).numbers != first.numbers:
+                    # An order came in meanwhile. The page after a first one of one order then shows that one again, and
+                    # a style without effect shows another first page: neither says what the style does.
+                    self.style, self.paging_works = known
+                    self._twice = self._moved = True
+                    return True
                 raise BadAnswer(
                     "a page of orders came twice: paging stopped having an effect", system=VINOSHIPPER, call=self._call
                 )
