@@ -16,6 +16,7 @@ from vs_st_pipeline.connectors.commerce7.client import PAGE, START, bad_answer
 from vs_st_pipeline.domain.records import id_text
 
 _MOST_PAGES: Final = 100_000
+_LONGEST_TOTAL: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def pages(ask: Callable[[str], Mapping[str, Any]], key: str, call: str) -> Itera
             raise bad_answer("a page is equal to the one before it, so the cursor has no effect", call)
         shown, last, following = shown + len(rows), rows, cursor_of(answer, call)
         if following is None:
-            total = answer.get("total")
-            if isinstance(total, int) and not isinstance(total, bool) and total > shown:
+            if (_total_of(answer) or 0) > shown:
                 raise bad_answer("there are more records than were shown, and no cursor leads to them", call)
             yield Page(rows, asked_at)
             return
@@ -86,8 +86,8 @@ def next_of(answer: Mapping[str, Any], cursor: str, shown: int, call: str) -> st
     following = cursor_of(answer, call)
     if following is not None and not number:
         return following
-    total = answer.get("total")
-    if not isinstance(total, int) or isinstance(total, bool):
+    total = _total_of(answer)
+    if total is None:
         return None
     if not number and cursor != START:
         if total > shown:
@@ -98,6 +98,12 @@ def next_of(answer: Mapping[str, Any], cursor: str, shown: int, call: str) -> st
     if not shown:
         raise bad_answer("there are more records than were shown, and no page shows them", call)
     return f"{PAGE}{max(number, 1) + 1}:{before + shown}"
+
+
+def _total_of(answer: Mapping[str, Any]) -> int | None:
+    """Return how many rows a list has in all, a number or its digits; None where it does not say."""
+    told = id_text(answer.get("total"))
+    return int(told) if told is not None and told.isascii() and told.isdigit() and len(told) < _LONGEST_TOTAL else None
 
 
 def _page_of(cursor: str) -> tuple[int, int]:
