@@ -67,7 +67,7 @@ def held_order(body: Mapping[str, Any], *, text: str = "", trace_id: str | None 
         total=_first_amount(body.get("total"), body.get("saleAmount")),
         taxes=as_decimal(body.get("taxesTotal")),
         taxes_adjusted=as_decimal(body.get("taxesAdjusted")),
-        packages=_packages(shipping.get("packages")),
+        packages=_packages(shipping.get("packages"), as_text(shipping.get("carrier"))),
         purchased_at=_moment(body.get("purchasedAt")),
         shipped_at=_moment(body.get("shippedAt")),
         delivered_at=_moment(body.get("deliveredAt")),
@@ -187,10 +187,12 @@ def _first_amount(*values: object) -> Decimal | None:
     return next((amount for value in values if (amount := as_decimal(value)) is not None), None)
 
 
-def _packages(rows: object) -> tuple[Package, ...]:
+def _packages(rows: object, carrier_of_all: str | None) -> tuple[Package, ...]:
+    """Return the packages; one that names no carrier goes with the order's."""
     found = []
     for row in as_rows(rows):
-        number, carrier = as_code(row.get("trackingNumber")), as_text(row.get("carrier"))
+        number = as_code(row.get("trackingNumber"))
+        carrier = as_text(row.get("carrier")) or carrier_of_all
         found.append(Package(carrier.strip() if carrier else None, number.strip() if number else None))
     return tuple(found)
 

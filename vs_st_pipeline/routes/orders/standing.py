@@ -131,7 +131,7 @@ def shows(held: HeldOrder | None, *, ours: bool, answer: bool = False) -> Shows:
         return Shows.MISSING
     if not ours:
         return Shows.FOREIGN
-    if held.order_status == CANCELLED or held.status == DELETED:
+    if held.order_status == CANCELLED or held.status in (DELETED, CANCELLED):
         return Shows.CANCELLED
     if held.status == SUCCESS:
         return Shows.ACCEPTED
@@ -629,7 +629,7 @@ def is_unaccepted(db: Db, number: str | None) -> bool:
     row = db.row("select status, order_status from staged.shipments where vs_number = ?", [number])
     if row is None:
         return False
-    return row[0] not in (SUCCESS, DELETED) and row[1] != CANCELLED and row[1] not in STAGE_OF
+    return row[0] not in (SUCCESS, DELETED, CANCELLED) and row[1] != CANCELLED and row[1] not in STAGE_OF
 
 
 def is_known(db: Db, number: str | None) -> bool:

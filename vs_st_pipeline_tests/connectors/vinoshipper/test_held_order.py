@@ -146,3 +146,5 @@ def test_packages_in_their_order() -> None:
         Package(None, None),
     )
     assert held(shipping={"packages": None}).packages == ()
+    of_all = {"carrier": "FEDEX", "packages": [{"carrier": None, "trackingNumber": "9"}, {"carrier": "UPS"}]}
+    assert held(shipping=of_all).packages == (Package("FEDEX", "9"), Package("UPS", None)), "orders.md 7.2"

@@ -37,6 +37,7 @@ def standing_so(state: State, code: str | None) -> Stands:
         (held(order_status="CANCELLED"), Shows.CANCELLED),
         (held("DELETED"), Shows.CANCELLED),
         (held(None, "CANCELLED"), Shows.CANCELLED),
+        (held("CANCELLED", "OPEN"), Shows.CANCELLED),  # one app has seen it there
         (held("PENDING", problems=ODD), Shows.REFUSED),
         (held("PROBLEM"), Shows.REFUSED),
         (held("AGE_VERIFICATION_FAILED", "SHIPPED"), Shows.REFUSED),
