@@ -259,14 +259,19 @@ def _last_attempt(session: OrdersSession, order_id: str) -> Message | None:
         attempt
         for one in reading.app_syncs(session.shop, order_id)
         if one.get("appId") in (app, None)  # where no app is named, none can be told from ours
-        for attempt in (one.get("attempts") if isinstance(one.get("attempts"), list) else [one])
-        if isinstance(attempt, dict)
+        for attempt in _attempts_in(one)
     ]
     if not attempts:
         return None
     last = max(enumerate(attempts), key=lambda pair: (_at(pair[1]), pair[0]))[1]
     issues = tuple(_issue(one) for one in last.get("issues") or ())
     return Message(str(last.get("status") or ""), issues) if issues else None
+
+
+def _attempts_in(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the times that an app said something; a row without any is one itself."""
+    tried = one.get("attempts")
+    return [one] if not isinstance(tried, list) else [each for each in tried if isinstance(each, Mapping)]
 
 
 def _at(attempt: Mapping[str, Any]) -> str:
