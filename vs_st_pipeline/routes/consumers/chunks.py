@@ -37,6 +37,7 @@ class Chunks:
     def __init__(self, desk: Desk, do: Do = lambda _stage, make, *given: make(*given)) -> None:
         self._desk, self._do = desk, do
         self._people: dict[str, Subject] = {}  # of the chunk under way
+        self._unknown: set[str] = set()  # who was counted as unknown
 
     def run(self, only: Collection[str] | None = None) -> None:
         """Plan and write who is due.
@@ -229,6 +230,7 @@ class Chunks:
                 desk.part.rejected += 1
             elif UNKNOWN in one.ends:
                 desk.part.unknown += 1
+                self._unknown.add(one.key)
             elif ACCEPTED in one.ends:
                 desk.part.accepted += 1
 
@@ -277,9 +279,11 @@ class Chunks:
             spent: list[dict[str, Any]] = []
             for one in told:
                 planning.plan(desk, one)
+                one.waits = one.waits or bool(one.decision and one.decision.waits)
             clear = [one for one in told if one.decision and not one.decision.unsettled and not one.open_writes]
             # What else came up since (a value that shows late, a consent of a later order) is for the next sync.
             spent = self._note_already(db, [replace(one, subscriptions=_already(one)) for one in clear])
+            self._forget_wishes(db, clear)  # what was refused before, and shows now
             waiting = _refused_keys(db, desk.name, [one.key for one in clear])
             done = [one for one in clear if one.key not in waiting and not _has_news(one)]
             due.remove(db, desk.name, [one.person.email_key for one in done])
@@ -289,8 +293,9 @@ class Chunks:
         desk.evidence.append(spent, durable=False)
         desk.evidence.append_outcomes(settled, desk.run.now())
         for one in clear:
-            if one.key in waiting:
+            if one.key not in self._unknown:
                 continue  # it was counted as rejected
+            self._unknown.discard(one.key)
             desk.part.unknown -= 1
             if REJECTED in one.ends:
                 desk.part.rejected += 1

@@ -421,6 +421,17 @@ def test_c6_what_was_taken_is_looked_for_until_it_shows(late: Office) -> None:
     assert late.waiting() == {}
 
 
+def test_c6_what_was_refused_before_is_accepted_as_soon_as_it_shows(late: Office) -> None:
+    late.due(only())
+    late.crm.wrong.append(saying(Ended.REJECTED, code="invalid"))
+    assert counts(late.sync()) == (0, 1, 0)
+    late.on_sleep = late.crm.shown
+    assert counts(late.sync()) == (1, 0, 0)
+    assert late.outcomes() == [("subscribe", "rejected"), ("subscribe", "accepted")]
+    assert late.rows("select * from synced.subscription_rejects") == []
+    assert late.waiting() == {}
+
+
 def test_c7_13_what_does_not_show_stays_unknown_and_is_sent_three_times_at_most(late: Office) -> None:
     late.due(only())
     assert counts(late.sync()) == (0, 0, 1)
