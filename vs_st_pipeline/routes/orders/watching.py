@@ -23,7 +23,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
 from vs_st_pipeline.domain.brake import Verdict
-from vs_st_pipeline.domain.errors import BadAnswer, PipelineError
+from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused
 from vs_st_pipeline.domain.order_desk import HeldOrder, HeldRow
 from vs_st_pipeline.domain.single_reads import SingleReads, gap_after
 from vs_st_pipeline.platform.clock import utc_now_naive
@@ -169,7 +169,7 @@ class _Watch:
         today = self.session.run.now().date()
         try:
             rows = self.session.desk.shipped(today - SHIPPED_BACK, today + _A_DAY)
-        except BadAnswer:  # this account's search has no such days: the open orders show it, a little later
+        except (BadAnswer, Refused):  # this account's search has no such days: the open orders show it, a little later
             return
         self._compare(rows, held, ())
 
@@ -188,7 +188,7 @@ class _Watch:
                 continue
             try:
                 rows = self.session.desk.placed(first, last)
-            except BadAnswer:  # the search cannot be believed: then each is read
+            except (BadAnswer, Refused):  # the search cannot be believed, or there is none: then each is read
                 self._add(_task(one, "open") for one in orders)
                 continue
             density = len(rows) / days

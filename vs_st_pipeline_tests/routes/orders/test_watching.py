@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.order_desk import Problem
 from vs_st_pipeline.routes.orders import ledger, notes, standing, watching
 from vs_st_pipeline.routes.orders.settings import Refresh
@@ -108,9 +108,18 @@ def test_o3_few_orders_of_many_days_are_read_themselves(back: Returns) -> None:
     assert looked(back) == (2, 1), "their days hold hundreds of rows"
 
 
-def test_o3_a_search_that_cannot_be_believed_is_done_without(back: Returns, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadAnswer("filter ignored", system="vinoshipper", call="search_orders"),
+        *(Refused("no", system="vinoshipper", call="search_orders", http_status=code) for code in (405, 404, 400)),
+    ],
+)
+def test_o3_a_search_that_cannot_be_believed_or_is_not_there_is_done_without(
+    back: Returns, monkeypatch: pytest.MonkeyPatch, error: PipelineError
+) -> None:
     def refuse(first: object, last: object) -> None:
-        raise BadAnswer("filter ignored", system="vinoshipper", call="search_orders")
+        raise error
 
     many(back, 3)
     monkeypatch.setattr(back.shipper, "placed", refuse)
