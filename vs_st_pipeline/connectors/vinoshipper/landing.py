@@ -232,7 +232,7 @@ def land_complete_walk(run: Run, db: Db, ids: set[int], *, unusable: int = 0) ->
 
 def _too_few_for_the_brake(db: Db) -> bool:
     """Say whether the brake judges no plan of this merchant: what it would not refuse is believed (interface 7.6)."""
-    synced = db.value(f"select count(*) from (select distinct {KEY} from synced.ledger limit {FEWEST})")
+    synced = int(db.value(f"select count(*) from (select distinct {KEY} from synced.ledger limit {FEWEST})"))
     return 0 < synced < FEWEST
 
 
