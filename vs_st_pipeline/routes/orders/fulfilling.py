@@ -56,13 +56,15 @@ def fulfil(session: OrdersSession, only: Collection[str] | None = None) -> None:
     """
     run = session.run
     with run.open() as db:
-        orders = due(session, db, only)
+        orders, counted = due(session, db, only), stored.unreadable(db)
     reads = SingleReads(len(orders))
     for one in orders if session.writes else ():
         try:
             _Fulfilling(session, one).go()
         except PipelineError as error:
             reads.went_wrong(one.order_id, error)
+            if one.order_id not in counted:  # it waits for that, so people are told (R40)
+                session.told.noted["unreadable"] += 1
         else:
             reads.went_well()
     with run.open() as db, db.transaction():
@@ -406,7 +408,11 @@ class _Fulfilling:
             raise
 
     def _take(self, answer: writing.ShopAnswer, write: Write, order: ShopOrder, *, mail: bool) -> bool:
-        """Record the answer; returns whether the order has to be read and judged once more at once."""
+        """Record the answer; returns whether the order has to be read and judged once more at once.
+
+        Raises:
+            PipelineError: the shop was not reached, and is not tried again in this sync.
+        """
         match answer:
             case writing.ShopDone():
                 self._done(answer, write, order, mail=mail)
@@ -416,7 +422,9 @@ class _Fulfilling:
             case NotReached():
                 with self.run.open() as db, db.transaction():
                     outbox.end(db, self.run, write, Outcome.NOT_REACHED)
-                return self.tries < MOST_TRIES and self._may_try_again()
+                if self.tries < MOST_TRIES and self._may_try_again():
+                    return True
+                raise answer.error  # what is due and was not written is no sync that went well
             case UnknownOutcome():
                 with self.run.open() as db, db.transaction():
                     ledger.act(

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.commerce7 import writing
-from vs_st_pipeline.domain.errors import BadKey
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, TryLater
 from vs_st_pipeline.pipeline.evidence_file import EvidenceFile
+from vs_st_pipeline.routes.orders import fulfilling, watching
 from vs_st_pipeline_tests.routes.orders.dispatch import PowerCut, power, shop_order
 from vs_st_pipeline_tests.routes.orders.returning import Returns
 
@@ -400,3 +401,25 @@ def test_o12_power_cuts_at_every_point_from_scan_to_delivered_mail_once(
         back.back()
         assert back.shop.lines()[-1] == "Delivered", place
     assert place > 10
+
+
+def test_r40_an_order_that_cannot_be_read_before_its_fulfilment_is_told(back: Returns) -> None:
+    scanned(back)
+    watching.watch(back.session())
+    session = back.session()
+    back.shop.failing = [BadAnswer("hollow", system="commerce7", call="order", http_status=200)]
+    fulfilling.fulfil(session)
+    assert (session.told.noted["unreadable"], back.shop.posts) == (1, [])
+    fulfilling.fulfil(back.session())
+    assert len(back.shop.posts) == 1
+
+
+def test_o8_a_fulfilment_that_does_not_reach_the_shop_is_no_sync_that_went_well(back: Returns) -> None:
+    scanned(back)
+    watching.watch(back.session())
+    back.give_up_after = 60.0
+    back.shop.next = ["busy"] * fulfilling.MOST_TRIES
+    with pytest.raises(TryLater):
+        fulfilling.fulfil(back.session())
+    fulfilling.fulfil(back.session())
+    assert (len(back.shop.posts), back.fulfilled()) == (1, "done")
