@@ -40,6 +40,7 @@ setup(
     extras_require={
         "dev": [
             "hypothesis",
+            "grimp",
             "import-linter",
             "mypy",
             "pandas-stubs",

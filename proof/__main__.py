@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
         print(f"no proof {', '.join(sorted(unknown))}; there are {', '.join(proof.name for proof in PROOFS)}")
         return 2
     chosen = [proof for proof in PROOFS if proof.name in asked.names or not asked.names]
-    known = memory()
+    known = memory(chosen)
     if asked.fresh:
         known.forget()
     if asked.page:

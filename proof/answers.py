@@ -130,4 +130,4 @@ def units() -> list[Unit]:
     return [_unit(seed) for seed in range(1, SEEDS + 1)]
 
 
-PROOF = Proof("answers", Spoilt, units)
+PROOF = Proof("answers", Spoilt, units, routes=("contacts",))

@@ -362,4 +362,4 @@ def units() -> list[Unit]:
     ]
 
 
-PROOF = Proof("audience", Audience, units)
+PROOF = Proof("audience", Audience, units, routes=("audience",))

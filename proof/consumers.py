@@ -424,4 +424,4 @@ def units() -> list[Unit]:
     ]
 
 
-PROOF = Proof("consumers", Consumers, units)
+PROOF = Proof("consumers", Consumers, units, routes=("consumers",))

@@ -105,7 +105,7 @@ def _run(_: Opener) -> Figures:
     return figures
 
 
-PROOF = Proof("distributed", Boxed, lambda: [Unit("two workers", _run)])
+PROOF = Proof("distributed", Boxed, lambda: [Unit("two workers", _run)], routes=("contacts",))
 
 
 def _prove(box: Sandbox, boxes: Boxes, settings: Path, before: dict[str, dict[str, Record]]) -> Boxed:

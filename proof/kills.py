@@ -378,4 +378,4 @@ def units() -> list[Unit]:
     return found
 
 
-PROOF = Proof("kills", Kills, units)
+PROOF = Proof("kills", Kills, units, routes=("contacts",))

@@ -209,4 +209,4 @@ def units() -> list[Unit]:
     return [_unit(number) for number in range(SEEDS)]
 
 
-PROOF = Proof("machine", Steps, units)
+PROOF = Proof("machine", Steps, units, routes=("contacts",))

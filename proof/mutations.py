@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from proof.code import ROOT
 from proof.mutants import KINDS
 from proof.mutated_tables import TABLES, Table
-from proof.units import ROOT, Figures, Opener, Proof, Unit
+from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, told
 
 
@@ -77,4 +78,4 @@ def units() -> list[Unit]:
     return [_unit(table) for table in TABLES]
 
 
-PROOF = Proof("mutations", Mutations, units)
+PROOF = Proof("mutations", Mutations, units, tests=True)

@@ -540,4 +540,4 @@ def units() -> list[Unit]:
     ]
 
 
-PROOF = Proof("notices", Notices, units)
+PROOF = Proof("notices", Notices, units, routes=("notices",))

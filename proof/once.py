@@ -66,4 +66,4 @@ def units() -> list[Unit]:
     ]
 
 
-PROOF = Proof("once", Once, units)
+PROOF = Proof("once", Once, units, routes=())

@@ -392,4 +392,4 @@ def units() -> list[Unit]:
     ]
 
 
-PROOF = Proof("orders", Orders, units)
+PROOF = Proof("orders", Orders, units, routes=("orders",))

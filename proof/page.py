@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proof.units import ROOT, Memory, Proof
+from proof.code import ROOT
+from proof.units import Memory, Proof
 
 PAGE = ROOT / "docs" / "proofs.md"
 BEGIN, END = "<!-- proofs: begin (python -m proof --page) -->\n", "<!-- proofs: end -->"

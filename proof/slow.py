@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from proof.units import ROOT, Figures, Opener, Proof, Unit
+from proof.code import ROOT
+from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, told
 from vs_st_pipeline_tests.support import long_tests
 
@@ -68,4 +69,4 @@ def units() -> list[Unit]:
     return [_unit(file, part, LARGE.get(file, 1)) for file in files for part in range(LARGE.get(file, 1))]
 
 
-PROOF = Proof("slow", Slow, units)
+PROOF = Proof("slow", Slow, units, tests=True)

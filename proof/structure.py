@@ -286,4 +286,4 @@ def units() -> list[Unit]:
     return [_unit(kind, path) for kind, paths in keys().items() for path in paths]
 
 
-PROOF = Proof("structure", Structure, units)
+PROOF = Proof("structure", Structure, units, routes=("contacts",))

@@ -205,4 +205,4 @@ def units() -> list[Unit]:
     return [_unit(number, row) for number, row in enumerate(combinations())]
 
 
-PROOF = Proof("switches", Met, units)
+PROOF = Proof("switches", Met, units, routes=("contacts",))

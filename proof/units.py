@@ -1,23 +1,22 @@
 """Proofs cut into units with stable names: what is done is remembered, so that a run that was killed goes on.
 
-Each unit that is over is one line of `data/proof/<hash of the code>.jsonl`, appended by one write, so shares may run
-side by side and add up. Other code has another file: nothing that was proved of it is taken for proved of this.
+Each unit that is over is one line of `data/proof/<proof>-<hash of its code>.jsonl`, appended by one write, so shares
+may run side by side and add up. Other code (`proof.code` says what a proof rests on) has another file: nothing that was
+proved of it is taken for proved of this.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from proof.code import ROOT, code_hash
 from proof.world import World
 
-ROOT = Path(__file__).resolve().parents[1]
-CODE = ("vs_st_pipeline", "vs_st_pipeline_tests", "proof")
 FOLDER = ROOT / "data" / "proof"
 Opener = Callable[[], World]
 """Gives the world of this process, and starts it where it has not been wanted yet."""
@@ -74,11 +73,21 @@ class Unit:
 
 @dataclass(frozen=True)
 class Proof:
-    """A proof and its pieces."""
+    """A proof and its pieces.
+
+    Attributes:
+        name: as its module in `proof` is called.
+        figures: makes empty ones.
+        units: names its pieces.
+        routes: that it runs, so that code of others alone does not make it run again; None for all.
+        tests: whether it runs tests, so that it rests on all of them.
+    """
 
     name: str
     figures: Callable[[], Figures]
     units: Callable[[], list[Unit]]
+    routes: tuple[str, ...] | None = None
+    tests: bool = False
 
     def shared(self, share: tuple[int, int]) -> list[Unit]:
         """The units of a share (number, of how many), always the same ones."""
@@ -99,27 +108,34 @@ class Done:
 
 @dataclass
 class Memory:
-    """What has been done of this state of the code."""
+    """What has been done of this state of the code.
 
-    path: Path
+    Attributes:
+        paths: of the file of each proof, by its name.
+        done: units, by their proof and name.
+    """
+
+    paths: Mapping[str, Path]
     done: dict[tuple[str, str], Done] = field(default_factory=dict)
 
     def read(self) -> None:
         """What stands there; of a unit that was done twice the later line counts, and a line that was cut is none."""
         self.done.clear()
-        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
-        for line in text.splitlines():
-            try:
-                found = Done(**json.loads(line))
-            except (ValueError, TypeError):
-                continue
-            self.done[found.proof, found.unit] = found
+        for path in self.paths.values():
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+            for line in text.splitlines():
+                try:
+                    found = Done(**json.loads(line))
+                except (ValueError, TypeError):
+                    continue
+                self.done[found.proof, found.unit] = found
 
     def note(self, done: Done) -> None:
         """One more."""
         self.done[done.proof, done.unit] = done
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.paths[done.proof]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.write(handle, f"\n{json.dumps(vars(done))}\n".encode())  # the line before may have been cut
         finally:
@@ -127,7 +143,8 @@ class Memory:
 
     def forget(self) -> None:
         """Start anew."""
-        self.path.unlink(missing_ok=True)
+        for path in self.paths.values():
+            path.unlink(missing_ok=True)
         self.done.clear()
 
     def added(self, proof: Proof, units: Iterable[Unit]) -> Figures:
@@ -145,17 +162,9 @@ class Memory:
         return [done for done in known if done is not None and done.finding]
 
 
-def memory() -> Memory:
+def memory(proofs: Iterable[Proof]) -> Memory:
     """Of the code as it stands."""
-    found = Memory(FOLDER / f"{code_hash()}.jsonl")
+    names = {one.name: code_hash(one.name, one.routes, tests=one.tests) for one in proofs}
+    found = Memory({name: FOLDER / f"{name}-{code}.jsonl" for name, code in names.items()})
     found.read()
     return found
-
-
-def code_hash() -> str:
-    """Twelve hex digits that are others as soon as any file of the code is."""
-    total = hashlib.sha256()
-    for path in sorted(path for room in CODE for path in (ROOT / room).rglob("*")):
-        if path.suffix in (".py", ".yaml", ".sql"):
-            total.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
-    return total.hexdigest()[:12]

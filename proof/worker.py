@@ -154,4 +154,4 @@ def units() -> list[Unit]:
     return [Unit(f"kills {one * each}", partial(trials, first=one * each, count=each)) for one in range(UNITS)]
 
 
-PROOF = Proof("worker", Works, units)
+PROOF = Proof("worker", Works, units, routes=("contacts",))

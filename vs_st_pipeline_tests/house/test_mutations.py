@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from proof import mutations
+from proof.code import ROOT
 from proof.mutants import BOUND, CONDITION, GONE, KINDS, ORDER, OUTCOME, mutants
 from proof.mutated_tables import TABLES, Table
 from proof.mutation_runs import dependents
-from proof.units import ROOT
 
 SOURCE = """
 LONG = 3

@@ -11,7 +11,21 @@ from pathlib import Path
 import pytest
 
 from proof import __main__ as command
-from proof import answers, consumers, kills, machine, notices, orders, receiver, structure, switches, units, worker
+from proof import (
+    answers,
+    code,
+    consumers,
+    kills,
+    machine,
+    notices,
+    orders,
+    receiver,
+    structure,
+    switches,
+    units,
+    worker,
+)
+from proof.code import ROOT
 from proof.forks import Forks
 from proof.units import Figures, Opener, Proof, Unit
 from proof.world import Finding, World
@@ -121,7 +135,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     proof = Proof("made up", Trials, lambda: [unit(number) for number in range(6)])
     monkeypatch.setattr(command, "PROOFS", (proof,))
     monkeypatch.setattr(units, "FOLDER", tmp_path)
-    monkeypatch.setattr(units, "code_hash", lambda: "abc")
+    monkeypatch.setattr(units, "code_hash", lambda *_, **__: "abc")
     return done
 
 
@@ -144,13 +158,13 @@ def test_shares_add_up(ran: list[str]) -> None:
     assert command.main(["--report"]) == 1
     assert len(ran) == 6
     [proof] = command.PROOFS
-    figures = units.memory().added(proof, proof.units())
+    figures = units.memory([proof]).added(proof, proof.units())
     assert figures == Trials(7.5, Counter({"good": 10}), {("place", 0), ("place", 1), ("place", 2)})
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(ran: list[str], tmp_path: Path) -> None:
     command.main(["--share", "1/2"])
-    path = tmp_path / "abc.jsonl"
+    path = tmp_path / "made up-abc.jsonl"
     path.write_text(path.read_text()[:-20])  # the kill cut the last line
     command.main(["--share", "1/2"])
     assert ran == ["u0", "u2", "u4", "u4"]
@@ -201,6 +215,41 @@ def test_a_world_that_has_ended_leaves_no_file_open(tmp_path: Path, monkeypatch:
         assert {Path(one).relative_to(tmp_path).parts[0] for one in open_ones()} == {str(number)}
     forget_files()
     assert open_ones() == []
+
+
+def test_a_proof_rests_on_all_that_it_can_reach_and_not_on_other_routes() -> None:
+    def rested(proof: Proof) -> set[str]:
+        found = code.files_of(proof.name, proof.routes, tests=proof.tests)
+        return {str(path.relative_to(code.ROOT)) for path in found}
+
+    of = {proof.name: rested(proof) for proof in command.PROOFS}
+    everywhere = {
+        "vs_st_pipeline/pipeline/delivery.py",
+        "vs_st_pipeline/cli/main.py",
+        "vs_st_pipeline/sandbox/__init__.py",
+    }
+    assert all(everywhere <= files for files in of.values())
+    assert {"vs_st_pipeline/routes/orders/__init__.py", "proof/orders.py"} <= of["orders"]
+    assert "vs_st_pipeline/connectors/vinoshipper/__init__.py" in of["orders"] & of["kills"] & of["audience"]
+    assert "vs_st_pipeline/sandbox/commerce7/__init__.py" in of["orders"] - of["kills"]
+    assert "vs_st_pipeline/connectors/hubspot/__init__.py" in of["consumers"] - of["orders"]
+    assert "vs_st_pipeline/routes/contacts/__init__.py" in (of["kills"] & of["receiver"]) - of["orders"]
+    assert "vs_st_pipeline_tests/support/orders.py" in of["orders"] - of["kills"]
+    assert not any("/test_" in path for path in of["orders"])
+    whole = {
+        str(path.relative_to(code.ROOT)) for room in ("vs_st_pipeline", "proof") for path in (ROOT / room).rglob("*.py")
+    }
+    assert whole <= of["slow"] & of["mutations"]
+    assert "vs_st_pipeline_tests/house/test_proof.py" in of["slow"]
+
+
+def test_another_file_is_another_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = code.code_hash("once", ())
+    assert before == code.code_hash("once", ()) != code.code_hash("once", ("orders",))
+    path = ROOT / "vs_st_pipeline" / "domain" / "brake.py"
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda one: whole(one) + (b"#" if one == path else b""))
+    assert code.code_hash("once", ()) != before
 
 
 def test_units_have_names_of_their_own_and_always_the_same() -> None:

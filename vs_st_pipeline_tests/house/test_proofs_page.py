@@ -44,7 +44,7 @@ class Trials(Figures):
 def test_what_has_run_is_written_and_what_has_not_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "_commit", lambda: "`abc1234`")
     proofs = [Proof(name, Trials, lambda: [Unit("u0", _never), Unit("u1", _never)]) for name in ("kills", "once")]
-    known = Memory(tmp_path / "none.jsonl", {("kills", "u1"): Done("kills", "u1", {"seconds": 7.0}, "", 7.0)})
+    known = Memory({}, {("kills", "u1"): Done("kills", "u1", {"seconds": 7.0}, "", 7.0)})
     row = "| `{}` | it does | 9 of 9 units, 0 found | yes | `old`, 2026-01-01 |\n"
     path = tmp_path / "page.md"
     path.write_text(f"before\n{page.BEGIN}| proof |\n{row.format('kills')}{row.format('once')}{page.END}\nafter\n")
