@@ -9,9 +9,8 @@ It is long because it is one table, with the reason of each value beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import NamedTuple
 
 from vs_st_pipeline.domain import customer as customers
@@ -37,17 +36,16 @@ class CustomerProfile:
     history_complete: bool
     unseen_until: date | None = None
     system: str = ""
+    _view: list[_View] = field(default_factory=list, init=False, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class LineageEntry:
-    """A value in a source record: `kind` is customer, order, receipt or constant; `id` is that record's."""
+class Evidence(NamedTuple):
+    """A value in a source record, as it is: `kind` is customer, order or receipt; `id` is that record's."""
 
-    system: str
     kind: str
-    id: str
+    id: object
     path: str
-    value: str
+    value: object
 
 
 UNKNOWN = object()
@@ -80,7 +78,7 @@ class _View(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AttributeName:
-    """A name usable in `from`: `read` gives its value (None: known to be empty), `origin` gives its source records.
+    """A name usable in `from`: `read` gives its value (None: known to be empty), `origin` the records it is made from.
 
     Its description is a template: a route fills in the title of its source.
     """
@@ -88,7 +86,7 @@ class AttributeName:
     type: ValueType
     description: str
     read: Callable[[_View], object]
-    origin: Callable[[_View], list[LineageEntry]]
+    origin: Callable[[_View], list[Evidence]]
 
 
 class _OrderPart(NamedTuple):
@@ -121,7 +119,7 @@ def _of_customer(
         return read(view.customer)
 
     return AttributeName(
-        type_, description, known, lambda view: _lineage(view, "customer", view.customer.customer_id, path, known(view))
+        type_, description, known, lambda view: _evidence("customer", view.customer.customer_id, path, known(view))
     )
 
 
@@ -129,7 +127,7 @@ def _of_history(
     type_: ValueType,
     description: str,
     read: Callable[[_View], object],
-    origin: Callable[[_View], list[LineageEntry]],
+    origin: Callable[[_View], list[Evidence]],
     *,
     of_all: bool = False,
 ) -> AttributeName:
@@ -156,36 +154,28 @@ def _of_order(prefix: str, part: _OrderPart) -> AttributeName:
             return None if view.complete else UNKNOWN
         return UNKNOWN if order.unread.intersection(part.needs) else part.read(order)
 
-    def origin(view: _View) -> list[LineageEntry]:
+    def origin(view: _View) -> list[Evidence]:
         order = view.newest_counted if counted else view.newest
         if order is None or view.may_hide_newer(order):
             return []
         evidence = part.evidence(order) if part.evidence else [(part.path, part.read(order))]
-        return [source for path, value in evidence for source in _lineage(view, part.record, order.number, path, value)]
+        return [source for path, value in evidence for source in _evidence(part.record, order.number, path, value)]
 
     which = "newest counted" if counted else "newest"
     return AttributeName(part.type, f"{which} order: {part.description}", known, origin)
 
 
-def _lineage(view: _View, kind: str, record_id: object, path: str, value: object) -> list[LineageEntry]:
+def _evidence(kind: str, record_id: object, path: str, value: object) -> list[Evidence]:
     if value is None or value is UNKNOWN or value == "":
         return []
-    return [LineageEntry(view.system, kind, str(record_id), path, _plain(value))]
+    return [Evidence(kind, record_id, path, value)]
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _membership_origin(path: str, attribute: str) -> Callable[[_View], list[LineageEntry]]:
-    def origin(view: _View) -> list[LineageEntry]:
+def _membership_origin(path: str, attribute: str) -> Callable[[_View], list[Evidence]]:
+    def origin(view: _View) -> list[Evidence]:
         rows = view.customer.memberships
         found = (
-            _lineage(view, "customer", view.customer.customer_id, f"memberships[].{path}", getattr(row, attribute))
+            _evidence("customer", view.customer.customer_id, f"memberships[].{path}", getattr(row, attribute))
             for row in rows
         )
         return [source for sources in found for source in sources]
@@ -222,19 +212,17 @@ def _lifetime_value(view: _View) -> object:
     return UNKNOWN if amount is None else amount
 
 
-def _signup_origin(view: _View) -> list[LineageEntry]:
+def _signup_origin(view: _View) -> list[Evidence]:
     order = order_history.signup_order(view.orders)
     if order is not None:
-        return _lineage(view, "order", order.number, "customer.customerSince", order.customer_since)
+        return _evidence("order", order.number, "customer.customerSince", order.customer_since)
     joined = customers.earliest_membership(view.customer.memberships)
-    return _lineage(view, "customer", view.customer.customer_id, "memberships[].dateJoined", joined)
+    return _evidence("customer", view.customer.customer_id, "memberships[].dateJoined", joined)
 
 
-def _per_counted_order(path: str, attribute: str) -> Callable[[_View], list[LineageEntry]]:
+def _per_counted_order(path: str, attribute: str) -> Callable[[_View], list[Evidence]]:
     return lambda view: [
-        source
-        for order in view.counted
-        for source in _lineage(view, "order", order.number, path, getattr(order, attribute))
+        source for order in view.counted for source in _evidence("order", order.number, path, getattr(order, attribute))
     ]
 
 
@@ -361,7 +349,13 @@ ATTRIBUTES: dict[str, AttributeName] = {
 
 
 def view_of(facts: CustomerProfile) -> _View:
-    """Return the profile with what several fields of one contact share worked out once."""
+    """Return the profile with what several fields of one contact share worked out once, however often it is asked."""
+    if not facts._view:
+        facts._view.append(_make_view(facts))
+    return facts._view[0]
+
+
+def _make_view(facts: CustomerProfile) -> _View:
     orders = [order for order in facts.orders if not order_history.is_correction(order)]
     counted = [order for order in orders if order_history.is_counted(order)]
     return _View(

@@ -9,10 +9,12 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
+from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from vs_st_pipeline.domain.attributes import ATTRIBUTES, UNKNOWN, CustomerProfile, LineageEntry, view_of
+from vs_st_pipeline.domain.attributes import ATTRIBUTES, UNKNOWN, CustomerProfile, Evidence, view_of
 from vs_st_pipeline.domain.formats import FORMATS, ValueType
 from vs_st_pipeline.domain.plan import Kind, Policy
 
@@ -161,22 +163,51 @@ def _is_flag_letter(sign: str) -> bool:
     return "\U0001f1e6" <= sign <= "\U0001f1ff"
 
 
+@dataclass(frozen=True, slots=True)
+class LineageEntry:
+    """A value in a source record: `kind` is customer, order, receipt or constant; `id` is that record's."""
+
+    system: str
+    kind: str
+    id: str
+    path: str
+    value: str
+
+
 def explain(map_field: MapField, facts: CustomerProfile) -> list[LineageEntry]:
     """Return the source records of the field's value, one entry per record for counts and sums; [] for none."""
     if map_field.source is None:
         return [LineageEntry("field_map", "constant", map_field.to, "value", map_field.value or "")]
-    return ATTRIBUTES[map_field.source].origin(view_of(facts))
+    return [
+        LineageEntry(facts.system, kind, str(record_id), path, _plain(value))
+        for kind, record_id, path, value in ATTRIBUTES[map_field.source].origin(view_of(facts))
+    ]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def records(fields: Iterable[MapField], facts: CustomerProfile) -> dict[str, str]:
     """Return by field the records that its value was made from, in short: `customer 700101; order 9000, 9001`."""
-    view, found_in = view_of(facts), {}
-    for field in fields:
-        ids: dict[str, list[str]] = {}
-        for source in ATTRIBUTES[field.source].origin(view) if field.source is not None else ():
-            ids.setdefault(source.kind, []).append(source.id)
-        found_in[field.to] = "; ".join(f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in ids.items())
-    return found_in
+    view = view_of(facts)
+    return {
+        field.to: _in_short(ATTRIBUTES[field.source].origin(view)) if field.source is not None else ""
+        for field in fields
+    }
+
+
+def _in_short(found: list[Evidence]) -> str:
+    if len(found) == 1:  # as of most fields
+        return f"{found[0].kind} {found[0].id}"
+    ids: dict[str, list[str]] = {}
+    for one in found:
+        ids.setdefault(one.kind, []).append(str(one.id))
+    return "; ".join(f"{kind} {', '.join(dict.fromkeys(some))}" for kind, some in ids.items())
 
 
 def rule_of(field: MapField, field_map: FieldMap) -> str:

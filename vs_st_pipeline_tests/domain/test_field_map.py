@@ -17,10 +17,10 @@ import vs_st_pipeline
 from vs_st_pipeline.connectors.simpletexting.builtin_fields import BUILTINS
 from vs_st_pipeline.connectors.simpletexting.custom_fields import CustomField, FieldKeys, resolve_fields
 from vs_st_pipeline.domain import attributes
-from vs_st_pipeline.domain.attributes import ATTRIBUTES, LineageEntry
+from vs_st_pipeline.domain.attributes import ATTRIBUTES
 from vs_st_pipeline.domain.customer import Customer, Membership
 from vs_st_pipeline.domain.errors import BadSettings
-from vs_st_pipeline.domain.field_map import FieldMap, cut, explain, wanted_values
+from vs_st_pipeline.domain.field_map import FieldMap, LineageEntry, cut, explain, wanted_values
 from vs_st_pipeline.domain.formats import FORMATS, parse_moment
 from vs_st_pipeline.domain.order import Order, Package
 from vs_st_pipeline.platform.settings import field_map_yaml
