@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 UNMEASURED = "unmeasured"
-OURS = ("dagster", "duckdb", "msgspec", "pyarrow", "requests", "urllib3")
+OURS = ("dagster", "duckdb", "msgspec", "nanoarrow", "requests", "urllib3")
 THEIRS = ("dlt", "drt-core", "duckdb")
 
 

@@ -129,7 +129,7 @@ class Forks:
 
 
 def _serve() -> None:
-    for late in ("pandas", "pyarrow", "encodings.idna"):  # loaded at their first use, which is not here
+    for late in ("pandas", "nanoarrow", "encodings.idna"):  # loaded at their first use, which is not here
         importlib.import_module(late)
     _hurry()
     gc.collect()

@@ -24,7 +24,7 @@ import click
 
 _FORKS: Final = multiprocessing.get_context("fork")
 _LATE: Final = (
-    *("pandas", "pyarrow", "duckdb", "encodings.idna", "uvicorn", "yaml"),
+    *("pandas", "nanoarrow", "duckdb", "encodings.idna", "uvicorn", "yaml"),
     *("vs_st_pipeline.operations.receiver.processes", "vs_st_pipeline.operations.worker.rounds"),
 )
 """What commands import at their first use."""

@@ -165,7 +165,7 @@ from vs_st_pipeline.cli.main import cli
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.operations import warehouse, rebuild
 from vs_st_pipeline.platform import failpoints
-import pyarrow, pandas
+import nanoarrow, pandas
 
 def run(order):
     os.environ.update(order["environ"])

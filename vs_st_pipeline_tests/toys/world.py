@@ -162,7 +162,7 @@ class World:
 
 
 def _serve() -> None:
-    for late in ("pyarrow", "encodings.idna"):  # loaded at their first use, which is not here
+    for late in ("nanoarrow", "encodings.idna"):  # loaded at their first use, which is not here
         importlib.import_module(late)
     gc.collect()
     gc.freeze()

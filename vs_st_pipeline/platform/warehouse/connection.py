@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 
 from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.warehouse.literals import BEGINS, as_literal
 from vs_st_pipeline.platform.warehouse.streams import Stream
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _BATCH = "batch_{}"
 _PARSED: dict[str, duckdb.Statement] = {}  # by text, for the process
@@ -213,9 +208,9 @@ class Db:
         if literal is not None:
             yield literal
             return
-        import pyarrow as pa  # takes a tenth of a second: only where a file is open
+        from vs_st_pipeline.platform.warehouse.columns import Columns  # takes a while: only where a file is open
 
-        table = pa.table({name: _arrow_column(values, types.get(name, "text")) for name, values in columns.items()})
+        table = Columns(columns, types)
         name = next(one for one in map(_BATCH.format, itertools.count()) if one not in self._named)
         self._named.add(name)
         self._cursor.register(name, table)
@@ -231,46 +226,6 @@ class Db:
             raise
         self._cursor.unregister(name)
         self._named.discard(name)
-
-
-_EPOCH = datetime(1970, 1, 1)  # stands where a time is null
-_LARGEST = 2**31 - 1  # bytes of text in one Arrow column with usual offsets
-
-
-def _arrow_column(values: Sequence[Any], kind: str) -> pa.Array[Any]:
-    """Return values as an Arrow column of `text`, `int`, `bool` or `time`.
-
-    `pyarrow.array` would import pandas, to see whether a list is one of its own: 0.2 s of CPU and 40 MB, once for each
-    process. Where pandas is there already, it is the faster way.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    arrow_type = {"int": pa.int64(), "bool": pa.bool_(), "text": pa.string(), "time": pa.timestamp("us")}[kind]
-    if "pandas" in sys.modules:
-        return pa.array(values, type=arrow_type)
-    count, nulls, validity = len(values), values.count(None), None
-    if nulls:
-        validity = pa.py_buffer(np.packbits([value is not None for value in values], bitorder="little").tobytes())
-    if kind == "text":
-        parts = ["" if value is None else value for value in values] if nulls else values
-        joined = "".join(parts)
-        text = joined.encode()
-        if len(text) > _LARGEST:
-            return pa.array(values, type=arrow_type)  # it makes several columns of it
-        lengths = map(len, parts) if len(text) == len(joined) else (len(part.encode()) for part in parts)
-        offsets = np.zeros(count + 1, np.int32)
-        np.cumsum(np.fromiter(lengths, np.int32, count), out=offsets[1:])
-        buffers = [validity, pa.py_buffer(offsets.tobytes()), pa.py_buffer(text)]
-    elif kind == "int":
-        numbers = np.array([0 if value is None else value for value in values], np.int64)
-        buffers = [validity, pa.py_buffer(numbers.tobytes())]
-    elif kind == "time":
-        times = np.array([_EPOCH if value is None else value for value in values], "datetime64[us]")
-        buffers = [validity, pa.py_buffer(times.tobytes())]
-    else:
-        buffers = [validity, pa.py_buffer(np.packbits([bool(value) for value in values], bitorder="little").tobytes())]
-    return pa.Array.from_buffers(arrow_type, count, buffers, nulls)
 
 
 def in_row_order(table: str, batch: str, using: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 import duckdb
 import pytest
 
+from vs_st_pipeline.platform.warehouse import columns as columns_module
 from vs_st_pipeline.platform.warehouse import connection
 from vs_st_pipeline.platform.warehouse.connection import Db, in_row_order
 
@@ -22,7 +23,6 @@ def db() -> Db:
 
 
 @pytest.mark.parametrize("times", [1, 30])  # a few are said as SQL, many are given as a table
-@pytest.mark.parametrize("pandas_is_there", [False, True])
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
@@ -39,22 +39,13 @@ def db() -> Db:
         ([datetime(2026, 1, 2, 3, 4, 5, 678), None, datetime(1969, 12, 31)], "time"),
     ],
 )
-def test_a_batch_gives_its_values_as_they_are(
-    db: Db, monkeypatch: pytest.MonkeyPatch, values: list[object], kind: str, pandas_is_there: bool, times: int
-) -> None:
+def test_a_batch_gives_its_values_as_they_are(db: Db, values: list[object], kind: str, times: int) -> None:
     values = values * times
-    if pandas_is_there:
-        import pandas
-
-        monkeypatch.setitem(sys.modules, "pandas", pandas)
-    else:
-        monkeypatch.delitem(sys.modules, "pandas", raising=False)
     with db.batch({"value": values}, {"value": kind} if kind != "text" else None) as batch:
         assert db.rows(f"select value from {batch}") == [(value,) for value in values]
 
 
-def test_a_text_that_cannot_be_stored_is_an_error(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+def test_a_text_that_cannot_be_stored_is_an_error(db: Db) -> None:
     with pytest.raises(UnicodeEncodeError), db.batch({"value": ["\ud800"]}):
         pass
 
@@ -74,6 +65,26 @@ def test_columns_of_different_lengths_and_numbers_beyond_64_bits_are_errors(db: 
         pass
     with pytest.raises(OverflowError), db.batch({"n": [2**63]}, {"n": "int"}):
         pass
+    for kind, value in (("int", "1"), ("int", ""), ("time", "2026-01-02"), ("text", 1)):
+        with pytest.raises(TypeError), db.batch({"value": [value] * 40}, {"value": kind}):
+            pass
+
+
+def test_a_batch_is_read_as_often_as_a_statement_names_it_and_from_other_threads(db: Db) -> None:
+    columns = {"id": [f"{number:05}" for number in range(20_000)], "part": [number % 7 for number in range(20_000)]}
+    with db.batch(columns, {"part": "int"}) as batch:
+        for _ in range(2):
+            assert db.rows(
+                f"""select count(*), count(distinct b.part), min(a.id), max(b.id)
+                    from {batch} as a join {batch} as b using (id)"""
+            ) == [(20_000, 7, "00000", "19999")]
+
+
+def test_more_text_than_usual_offsets_reach_is_given_whole(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns_module, "_LARGEST", 10)
+    values = ["é" * number if number % 3 else None for number in range(40)]
+    with db.batch({"short": ["x"] * 40, "long": values}) as batch:
+        assert db.rows(f"select short, long from {batch}") == [("x", value) for value in values]
 
 
 def test_a_statement_that_is_run_again_is_not_parsed_again_and_says_what_is_true_by_then(db: Db) -> None:
@@ -160,7 +171,7 @@ def test_an_update_of_most_of_a_table_costs_no_more_than_its_share(db: Db) -> No
     ]
 
 
-def test_a_process_that_uses_a_file_does_not_import_pandas() -> None:
+def test_a_process_that_uses_a_file_does_not_import_pandas_or_numpy() -> None:
     code = """
 import sys, duckdb
 from vs_st_pipeline.platform.warehouse.connection import Db
@@ -168,7 +179,7 @@ db = Db(duckdb.connect())
 values = {"a": ["x", None] * 50, "b": [1, 2] * 50, "c": [True, None] * 50}
 with db.batch(values, {"b": "int", "c": "bool"}) as batch:
     assert len(db.rows(f"select * from {batch}")) == 100
-print(sorted({"pandas"} & set(sys.modules)))
+print(sorted({"numpy", "pandas", "pyarrow"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

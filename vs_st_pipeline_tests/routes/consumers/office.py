@@ -184,7 +184,7 @@ def killing() -> Iterator[Callable[[Path, str], bool]]:
 
 
 def _serve() -> None:
-    importlib.import_module("pyarrow")
+    importlib.import_module("nanoarrow")
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
