@@ -3,7 +3,8 @@
 No network and no stand-in: a merchant is written into a file as reading and staging leave it, with one customer and one
 order for each linked contact. Then the plan is made (everything is to be written), all contacts come to say what is
 wanted and the ledger to know it, and the plan is made again: settled, with some customers changed, and with everything
-forgotten that it was made from. Each size is measured in a process of its own.
+forgotten that it was made from. What plans is a process of its own, and what writes the merchant is another one, so
+that the memory is a plan's.
 
     python -m benchmarks.planning [LINKED...]
 """
@@ -43,16 +44,22 @@ merchants:
 
 
 def measure(linked: int) -> dict[str, float]:
-    """Measure one size in a process of its own.
+    """Measure one size.
 
     Returns:
         `linked`; CPU seconds `first` (all to be written), `settled` (nobody changed; median of three), `changed`
-        (`CHANGED` customers did), `anew` (everybody, settled); `looked_at` of `changed`; `peak_mb` of the process.
+        (`CHANGED` customers did), `anew` (everybody, settled); `looked_at` of `changed`; `peak_mb` of the largest of
+        the processes that plan.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.planning", "--one", str(linked)], check=True, capture_output=True, text=True
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, float] = {"linked": linked, "peak_mb": 0}
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "merchants.yaml").write_text(SETTINGS, encoding="utf-8")
+        for step in _STEPS:
+            command = [sys.executable, "-m", "benchmarks.planning", "--step", step, name, str(linked)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+            found["peak_mb"] = max(found["peak_mb"], told.pop("peak_mb", 0))
+            found.update(told)
     return found
 
 
@@ -67,54 +74,74 @@ def main() -> None:
         )
 
 
-def _measure_here(linked: int) -> dict[str, float]:
+def _do(step: str, folder: Path, linked: int) -> dict[str, float]:
+    """Do one step with the merchant of a folder; returns what it measured."""
     gc.set_threshold(50_000, 20, 20)  # as in a sync
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "merchants.yaml").write_text(SETTINGS, encoding="utf-8")
-        [merchant] = read_merchants(folder / "merchants.yaml", {"KEY": "none"}).merchants
-        run = Run(merchant, warehouse_at(folder), lambda: NOW)
-        field_map = load_field_map(merchant)
+    [merchant] = read_merchants(folder / "merchants.yaml", {"KEY": "none"}).merchants
+    run = Run(merchant, warehouse_at(folder), lambda: NOW)
+    with run.keeping():
+        return _STEPS[step](run, linked)
 
-        def plan(of: Run) -> Any:
-            return planning.make_plan(of, field_map)
 
-        with run.keeping():
-            with run.open() as db, db.transaction():
-                _make(db, run, linked, [row.to for row in field_map.fields if row.kind == "custom"])
-            first, made = _cpu(lambda: plan(run))
-            assert made.targets == linked, made
-            run = _next(run)
-            with run.open() as db:
-                for first_id, last_id in _ranges(db):
-                    with db.transaction():
-                        _say_what_is_wanted(db, run, first_id, last_id)
-            made = plan(run)
-            assert made.targets == 0, made
-            with run.open() as db, db.transaction():
-                ledger.record_settled(db)
-                ledger.record_links(db, at=run.now())
-            plan(_next(run))
-            settled = sorted(_cpu(lambda: plan(_next(run)))[0] for _ in range(3))[1]
-            with run.open() as db, db.transaction():
-                db.execute(
-                    "update staged.customers set city = 'Napa', source_hash = md5(source_hash) "
-                    f"where customer_id % {max(1, linked // CHANGED)} = 0"
-                )
-            changed, some = _cpu(lambda: plan(_next(run)))
-            with run.open() as db, db.transaction():
-                db.execute("delete from planned.inputs")
-            anew, everybody = _cpu(lambda: plan(_next(run)))
-            assert everybody.looked_at == linked, everybody
-    return {
-        "linked": linked,
-        "first": first,
-        "settled": settled,
-        "changed": changed,
-        "looked_at": some.looked_at,
-        "anew": anew,
-        "peak_mb": peak_mb(),
-    }
+def _written(run: Run, linked: int) -> dict[str, float]:
+    """Write the merchant."""
+    labels = [row.to for row in load_field_map(run.merchant).fields if row.kind == "custom"]
+    with run.open() as db, db.transaction():
+        _make(db, run, linked, labels)
+    return {}
+
+
+def _first(run: Run, linked: int) -> dict[str, float]:
+    """Plan for the first time: everything is to be written."""
+    with run.open() as db:
+        run = replace(run, run_id=db.value("select run_id from raw.reads limit 1"))
+    first, made = _cpu(lambda: _plan(run))
+    assert made.targets == linked, made
+    return {"first": first, "peak_mb": peak_mb()}
+
+
+def _accepted(run: Run, _linked: int) -> dict[str, float]:
+    """Let all contacts say what is wanted, and the ledger know it."""
+    with run.open() as db:
+        for first_id, last_id in _ranges(db):
+            with db.transaction():
+                _say_what_is_wanted(db, run, first_id, last_id)
+    made = _plan(run)
+    assert made.targets == 0, made
+    with run.open() as db, db.transaction():
+        ledger.record_settled(db)
+        ledger.record_links(db, at=run.now())
+    return {}
+
+
+def _settled(run: Run, linked: int) -> dict[str, float]:
+    """Plan where nobody changed, where some did, and everybody anew."""
+    _plan(_next(run))
+    settled = sorted(_cpu(lambda: _plan(_next(run)))[0] for _ in range(3))[1]
+    with run.open() as db, db.transaction():
+        db.execute(
+            "update staged.customers set city = 'Napa', source_hash = md5(source_hash) "
+            f"where customer_id % {max(1, linked // CHANGED)} = 0"
+        )
+    changed, some = _cpu(lambda: _plan(_next(run)))
+    with run.open() as db, db.transaction():
+        db.execute("delete from planned.inputs")
+    anew, everybody = _cpu(lambda: _plan(_next(run)))
+    assert everybody.looked_at == linked, everybody
+    told = {"settled": settled, "changed": changed, "looked_at": some.looked_at, "anew": anew}
+    return {**told, "peak_mb": peak_mb()}
+
+
+_STEPS: dict[str, Callable[[Run, int], dict[str, float]]] = {
+    "written": _written,
+    "first": _first,
+    "accepted": _accepted,
+    "settled": _settled,
+}
+
+
+def _plan(of: Run) -> Any:
+    return planning.make_plan(of, load_field_map(of.merchant))
 
 
 def _cpu(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -231,7 +258,7 @@ def _say_what_is_wanted(db: Db, run: Run, first_id: str, last_id: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(_measure_here(int(sys.argv[2]))))
+    if sys.argv[1:2] == ["--step"]:
+        print(json.dumps(_do(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))))
     else:
         main()
