@@ -90,20 +90,63 @@ def test_c3_nobody_gets_another_ones_name_in_a_first_sync(story: Story) -> None:
 # --- R23: absent is no statement --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", ["shipping", "customer", "cartType"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("shipping", "customer", "cartType", "shipping: null", "customer: null", "customer: empty"),
+        *("customer.customerSince", "shipping.rateDescription"),
+    ],
+)
 @pytest.mark.slow
 def test_r23_a_first_answer_that_lacks_a_part_is_read_again_however_long_the_order_is_settled(
     story: Story, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     story.texting.add_contact(LINNEA, TEST)
     with monkeypatch.context() as patch:
-        told_otherwise(patch, f"/orders/{LINNEAS}$", lambda body: body.pop(part, None))
+        told_otherwise(patch, f"/orders/{LINNEAS}$", leaving_out(part))
         story.sync()
     story.sync()
     assert story.contact(LINNEA)["Delivery Method"] == "UPS Ground"
     assert story.contact(LINNEA)["Channel"] == "WEB"
     since = story.shop.order(LINNEAS)["customer"]["customerSince"]
     assert story.contact(LINNEA)["Signup Date"] == f"{since[5:7]}/{since[8:10]}/{since[:4]}"
+
+
+def leaving_out(part: str) -> Callable[[Any], None]:
+    """Return what leaves a part (`customer`) or a key in it (`customer.id`) out, or says null or nothing of it."""
+    key, _, how = part.partition(": ")
+    first, _, last = key.partition(".")
+
+    def change(body: Any) -> None:
+        if how:
+            body[first] = None if how == "null" else {}
+        else:
+            (body[first] if last else body).pop(last or first, None)
+
+    return change
+
+
+@pytest.mark.parametrize("part", ["shipping: null", "shipping.rateDescription"])
+def test_r23_a_newer_order_whose_first_answer_lacks_a_part_takes_nothing_away(
+    synced: Story, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    before = synced.contact(MARISOL)
+    number = synced.shop.add_order(ADULT_ID, TEST)["orderNumber"]
+    with monkeypatch.context() as patch:
+        told_otherwise(patch, f"/orders/{number}$", leaving_out(part))
+        synced.sync()
+    assert synced.contact(MARISOL)["VS Last Order Number"] == number
+    assert synced.contact(MARISOL)["Delivery Method"] == before["Delivery Method"] == "UPS Ground"
+
+
+def test_a_part_that_is_never_null_is_no_statement_where_it_is(synced: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = synced.contact(MARISOL)
+    number = newest_of(synced, ADULT_ID)["orderNumber"]
+    synced.shop.patch_order(number, TEST, cartType="POS")
+    with monkeypatch.context() as patch:
+        told_otherwise(patch, f"/orders/{number}$", leaving_out("shipping: null"))
+        synced.sync()
+    assert synced.contact(MARISOL) == {**before, "Channel": "POS"}
 
 
 def _without(story: Story, customer_id: int, *keys: str) -> None:

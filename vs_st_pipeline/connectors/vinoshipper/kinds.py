@@ -42,8 +42,8 @@ ORDER: Final = RecordKind(
     id_keys=("orderNumber",),
     always=("orderNumber", "status", "orderStatus", "total"),
     documented=(
-        *("customer", "customer.id", "customer.customerSince", "purchasedAt", "shippedAt", "deliveredAt", "cartType"),
-        *("shipping", "shipping.carrier", "shipping.rateCode", "shipping.rateDescription", "shipping.packages!"),
+        *("customer!", "customer.id", "customer.customerSince", "purchasedAt", "shippedAt", "deliveredAt", "cartType"),
+        *("shipping!", "shipping.carrier", "shipping.rateCode", "shipping.rateDescription", "shipping.packages!"),
         *("shipping.packages[].carrier", "shipping.packages[].trackingNumber"),
     ),
     sticky={"customer.dateOfBirth": says_a_birth},

@@ -27,7 +27,15 @@ from vs_st_pipeline.connectors.vinoshipper.carried import (
 from vs_st_pipeline.connectors.vinoshipper.client import whole_number
 from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
 from vs_st_pipeline.connectors.vinoshipper.order_search import OrderRow
-from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ZONE, shop_moment, usual_moment
+from vs_st_pipeline.connectors.vinoshipper.parse import (
+    DEPENDS_ON,
+    ORDER_PARTS,
+    ZONE,
+    lacks_part,
+    names_lacking,
+    shop_moment,
+    usual_moment,
+)
 from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
 from vs_st_pipeline.connectors.vinoshipper.streams import ORDERS
 from vs_st_pipeline.domain.codec import try_json
@@ -176,14 +184,24 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: dat
                 whole_number(value.get("id")),
                 not value,
             )  # not believed yet: it stays as it was, or unknown
-        # A first answer has no earlier one to be compared with, and a long settled order is not read in rotation.
+        # A first answer has no earlier one to be compared with, and a long settled order is not read in rotation: one
+        # without a part is read again at once and by the next sync, one that lacks less by the next sync alone, as that
+        # may be how this account says null. What depends on it is unknown until then.
         is_cut = row.text is not None and not order.has_parts
+        lacks = row.text is not None and not order.has_all
         if is_cut and not known.asked_before:
             cut.append(row.id)
         changed = row.text is not None and hashed != known.hash
         (new if changed else same).append(
             (
-                *(known.place, row.status, wants_reading_again(ORDER, carried), is_cut, order.settled_at, owner),
+                *(
+                    known.place,
+                    row.status,
+                    wants_reading_again(ORDER, carried),
+                    lacks,
+                    order.settled_at,
+                    owner,
+                ),
                 *(doubted, carried, row.text if changed else None, hashed),
             )
         )
@@ -197,7 +215,7 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: dat
                 db.execute(
                     f"""update raw.vinoshipper_orders as o
                         set detail_status = b.status, detail_at = $now,
-                            detail_wanted = b.again or (b.cut and coalesce(o.detail_at >= $began, true)),
+                            detail_wanted = b.again or (b.lacks and coalesce(o.detail_at >= $began, true)),
                             settled_at = cast(b.settled_at as timestamp),
                             customer_id = coalesce(b.customer_id, o.customer_id), owner_unknown = b.doubted
                             {body}
@@ -210,12 +228,12 @@ def _store_order_details(run: Run, db: Db, details: Sequence[Detail], began: dat
     return cut
 
 
-_DETAIL = ("place", "status", "again", "cut", "settled_at", "customer_id", "doubted", "kept", "body", "hash")
+_DETAIL = ("place", "status", "again", "lacks", "settled_at", "customer_id", "doubted", "kept", "body", "hash")
 _DETAIL_TYPES = {
     "place": "int",
     "status": "int",
     "again": "bool",
-    "cut": "bool",
+    "lacks": "bool",
     "customer_id": "int",
     "doubted": "bool",
 }
@@ -252,6 +270,7 @@ class _OrderFields:
     customer: object = None
     moments: tuple[object, ...] = ()
     has_parts: bool = False  # it has the parts that every order has and that much depends on
+    has_all: bool = False  # and in these all on which anything depends, null or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,12 +281,14 @@ class _Told:
         typed: it is as documented, and was decoded into a struct.
         whole: it certainly omits nothing.
         has_parts: it has the parts that every order has and that much depends on.
+        has_all: and in these all on which anything depends, null or not.
         settled_at: `_settled_since`.
     """
 
     owner: int | None
     settled_at: str | None
     has_parts: bool
+    has_all: bool
     typed: bool = False
     whole: bool = False
 
@@ -280,9 +301,9 @@ def _told(text: str | None, today: date) -> _Told:
         except ValueError:
             pass
         else:
-            return _Told(found.buyer.id, settled_at, True, True, born is not None)
+            return _Told(found.buyer.id, settled_at, True, True, True, born is not None)
     fields = _order_fields(text)
-    return _Told(_owner(fields), _settled_since(fields), fields.has_parts)
+    return _Told(_owner(fields), _settled_since(fields), fields.has_parts, fields.has_all)
 
 
 def _typed_settled_since(order: typed_bodies.Order) -> str | None:
@@ -324,9 +345,11 @@ def _order_fields(text: str | None) -> _OrderFields:
         return try_json(bytes(found[name])) if name in found else None
 
     moments = tuple(field(name) for name in _MOMENTS)
-    has_parts = all(name in found for name in DEPENDS_ON)
+    parts = found | {name: field(name) for name in ORDER_PARTS if name in found}
+    has_parts = not any(lacks_part(parts, name) for name in DEPENDS_ON)
+    has_all = not names_lacking(parts)
     return _OrderFields(
-        field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments, has_parts
+        field("orderNumber"), field("status"), field("orderStatus"), field("customer"), moments, has_parts, has_all
     )
 
 

@@ -72,6 +72,35 @@ DEPENDS_ON = {
 }
 """By key of an answer, the names of an `Order` that depend on it. A first answer that lacks one is read once more."""
 
+DEPENDS_INSIDE = {
+    "shipping": {
+        "rateCode": "rate_code",
+        "rateDescription": "rate_description",
+        "carrier": "carrier",
+        "packages": "packages",
+    },
+    "customer": {"customerSince": "customer_since"},
+}
+"""The same of keys inside a part; an answer without one may be whole, where an account says null by leaving out."""
+
+
+def lacks_part(body: Mapping[str, object], key: str) -> bool:
+    """Say whether an order detail lacks a key of `DEPENDS_ON`; a part that is null or empty is lacking too.
+
+    Vinoshipper gives each order its customer and its shipping; a time or a cart type may well be null.
+    """
+    return key not in body or (key in ORDER_PARTS and not body[key])
+
+
+def names_lacking(body: Mapping[str, object]) -> list[str]:
+    """Return the names of an `Order` that depend on a key which this order detail lacks."""
+    found = [name for key, names in DEPENDS_ON.items() if lacks_part(body, key) for name in names]
+    for part, names in DEPENDS_INSIDE.items():
+        inside = body.get(part)
+        if isinstance(inside, Mapping) and inside:
+            found += [name for key, name in names.items() if key not in inside]
+    return found
+
 
 def shop_moment(text: object) -> Moment | None:
     """Return the date or the instant that a text gives; one that names no zone is in the shop's own."""

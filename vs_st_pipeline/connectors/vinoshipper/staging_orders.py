@@ -19,7 +19,7 @@ from vs_st_pipeline.connectors.vinoshipper import typed_bodies
 from vs_st_pipeline.connectors.vinoshipper.kinds import ORDER
 from vs_st_pipeline.connectors.vinoshipper.known_fields import KNOWN_ORDER
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
-from vs_st_pipeline.connectors.vinoshipper.parse import DEPENDS_ON, ORDER_FIELDS, order_from
+from vs_st_pipeline.connectors.vinoshipper.parse import ORDER_FIELDS, names_lacking, order_from
 from vs_st_pipeline.connectors.vinoshipper.typed_bodies import birth_day, calendar_day, plain_text, utc
 from vs_st_pipeline.domain.codec import read_json
 from vs_st_pipeline.domain.order import (
@@ -201,7 +201,7 @@ def _typed_row(
     except ValueError:
         return None
     packages = "[]"
-    if shipping is not None and shipping.packages:
+    if shipping.packages:
         packages = json.dumps(
             [
                 {"carrier": plain_text(row.carrier), "tracking_number": plain_text(row.trackingNumber)}
@@ -220,9 +220,9 @@ def _typed_row(
         delivered_at,
         customer_since,
         plain_text(order.cartType),
-        plain_text(shipping.rateCode) if shipping is not None else None,
-        plain_text(shipping.rateDescription) if shipping is not None else None,
-        plain_text(shipping.carrier) if shipping is not None else None,
+        plain_text(shipping.rateCode),
+        plain_text(shipping.rateDescription),
+        plain_text(shipping.carrier),
         packages,
         total,
         url,
@@ -276,8 +276,7 @@ def _order(
     if order is None or order.number != number:
         return Order(number=number), frozenset()
     # While such an answer waits to be read again nothing of it is known; later `records.carry` says what was known.
-    missing = [names for key, names in DEPENDS_ON.items() if read_again and key not in body]
-    return order, frozenset(name for names in missing for name in names)
+    return order, frozenset(names_lacking(body) if read_again else ())
 
 
 def _order_fields(text: str | None) -> dict[str, Any] | None:

@@ -125,7 +125,7 @@ class Order(Struct, gc=False):
     orderStatus: str  # noqa: N815
     total: Raw
     customer: Raw
-    shipping: Shipping | None
+    shipping: Shipping
     purchasedAt: str | None  # noqa: N815
     shippedAt: str | None  # noqa: N815
     deliveredAt: str | None  # noqa: N815
