@@ -56,6 +56,9 @@ FILE, LOCK = "warehouse.duckdb", "sync.lock"  # of the default route; others hav
 
 T = TypeVar("T")
 
+USUAL_MEMORY, MOST_MEMORY = "224MB", "512MB"
+"""What DuckDB may take in a process, and what it may once that was too little: it keeps what it has read up to that."""
+
 _INVALIDATED = "database has been invalidated"  # DuckDB's words for an instance that is stopped
 
 
@@ -92,6 +95,7 @@ class _Held:
         self.db: Db | None = None
         self.cursor: duckdb.DuckDBPyConnection | None = None
         self.instance: _Instance | None = None
+        self.memory = ""  # how much DuckDB could take when it was attached
         self.inode = self.log_inode = 0
         self.asked_at = 0.0  # monotonic; when it was last checked for a release request
         self.granted = False  # it was released because of a request
@@ -150,6 +154,7 @@ class Warehouse:
         self.layouts = layouts
         self.wait_seconds = wait_seconds
         self._instance: _Instance | None = None
+        self._memory = USUAL_MEMORY
         self._stopped: list[_Instance] = []  # and still with files attached
         self._scratch: int | None = None  # held open as long as this process lives
         self._folder = data_dir
@@ -505,12 +510,30 @@ class Warehouse:
         with self._guard:
             if held.instance is not None:
                 self._retire(held.instance)
+            short = "ut of memory" in str(error).lower()
+            if short and held.memory != MOST_MEMORY:  # another merchant's thread may have got more meanwhile
+                self._give_more_memory()
+                return Interrupted(
+                    f"DuckDB had less memory than it needed ({USUAL_MEMORY}); the next try has {MOST_MEMORY}"
+                )
+        if short:
+            return BadSettings(
+                f"DuckDB needed more than {MOST_MEMORY} of memory and could not put the rest aside below "
+                f"{self.data_dir / 'tmp'}: is the disk full? Make room, or sync fewer merchants at once; nothing is "
+                "lost"
+            )
         if _INVALIDATED in str(error):
             return Interrupted(
                 "the damaged file of another merchant stopped DuckDB in this process; this merchant's file has no part "
                 "in it, and the next try takes a new one"
             )
         return _unusable(held.path, error)
+
+    def _give_more_memory(self) -> None:
+        """Let DuckDB take as much as it ever may from now on. Under the guard."""
+        self._memory = MOST_MEMORY
+        if self._instance is not None:
+            self._instance.connection.execute(f"set memory_limit = '{MOST_MEMORY}'")
 
     def _retire(self, instance: _Instance) -> None:
         """Let no other file attach to an instance that is stopped. Under the guard."""
@@ -528,7 +551,7 @@ class Warehouse:
                     instance = self._connect()
                     cursor = instance.connection.cursor()
                     instance.files.add(held.path)
-                    held.instance = instance
+                    held.instance, held.memory = instance, self._memory
                     return cursor
             if time.monotonic() >= give_up_at:
                 raise TryLater("DuckDB was stopped in this process by a damaged file, and is still in use; try again")
@@ -557,7 +580,7 @@ class Warehouse:
                     ":memory:",
                     config={
                         "threads": 1,  # its own; the calling thread works too, and many merchants call at once
-                        "memory_limit": "512MB",
+                        "memory_limit": self._memory,
                         "temp_directory": str(self._folder),
                         "autoinstall_known_extensions": False,
                         "autoload_known_extensions": False,

@@ -18,9 +18,11 @@ import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
 from vs_st_pipeline.operations.warehouse import warehouse_at
+from vs_st_pipeline.platform.warehouse import files
 from vs_st_pipeline.platform.warehouse.files import Warehouse
 from vs_st_pipeline.routes.contacts import stages
 from vs_st_pipeline.routes.contacts.session import ContactsSession
+from vs_st_pipeline_tests.support.commanding import forget_files
 from vs_st_pipeline_tests.support.story import MARISOL, OTHER, PIPER, RENSKE, SYNCED, TEST, Ran, Story
 
 SAMPLE = 1  # cases of each test in `make test`; the others count as pytest.mark.slow
@@ -245,6 +247,24 @@ def test_c37_who_was_interrupted_by_anothers_damage_is_run_again_once(
     assert len(interrupted) - tries == 2, "once, and not for ever"
     assert done.of(OTHER)["error"]["kind"] == "try_later"
     assert done.of(TEST)["status"] == "ok"
+
+
+def test_who_had_too_little_memory_is_run_again_with_more(both: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    real = Warehouse._give_more_memory
+
+    def give(warehouse: Warehouse) -> None:
+        given.append(warehouse._memory)
+        real(warehouse)
+
+    monkeypatch.setattr(Warehouse, "_give_more_memory", give)
+    monkeypatch.setattr(files, "USUAL_MEMORY", "1MB")
+    forget_files()
+    done = both.sync(every=True)
+    assert given[0] == "1MB"
+    assert done.exit_code == 0, done.err
+    assert [done.of(one)["synced"]["accepted"] for one in (TEST, OTHER)] == [1, 1]
+    both.clean()
 
 
 def damaged_fatally(story: Story, warehouse: Warehouse) -> bool:

@@ -13,10 +13,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from vs_st_pipeline.domain.errors import BadSettings, TryLater
+from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
 from vs_st_pipeline.operations.warehouse import warehouse_at
 from vs_st_pipeline.platform.failpoints import enable, reached
 from vs_st_pipeline.platform.locks import is_release_requested
+from vs_st_pipeline.platform.warehouse import files
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.files import REST_SECONDS, log_of
 from vs_st_pipeline.platform.warehouse.migrations import SHARED
@@ -291,6 +292,27 @@ def test_a_second_sync_of_one_merchant_waits_and_then_says_so(tmp_path: Path) ->
             pass
     with second.sync_lock("one"):
         pass
+
+
+NEEDS_MUCH = "select len(list(md5(i::varchar))) from range(900_000) as r(i)"  # some 60 MB that cannot be put aside
+
+
+def test_duckdb_gets_more_memory_where_it_had_too_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "USUAL_MEMORY", "30MB")
+    warehouse = warehouse_at(tmp_path)
+    with pytest.raises(Interrupted, match=r"less memory than it needed \(30MB\)"), warehouse.open("one") as db:
+        db.value(NEEDS_MUCH)
+    with warehouse.open("one") as db:
+        assert db.value(NEEDS_MUCH) == 900_000
+
+
+def test_more_memory_than_duckdb_may_ever_take_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "USUAL_MEMORY", "30MB")
+    monkeypatch.setattr(files, "MOST_MEMORY", "30MB")
+    with pytest.raises(BadSettings, match="sync fewer merchants at once"), warehouse_at(tmp_path).open("one") as db:
+        db.value(NEEDS_MUCH)
 
 
 def test_a_file_that_is_no_database_is_named_with_a_remedy_and_others_work(tmp_path: Path) -> None:
