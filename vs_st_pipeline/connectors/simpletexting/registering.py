@@ -64,7 +64,8 @@ def _registration(row: Any) -> Registration:
         tuple(sorted(dict.fromkeys(names), key=_place)),
         url if isinstance(url, str) else "",
         # a limit that is not told is not known to be another one
-        as_wanted=limit in (None, LIMIT) and all(is_hollow(said.get(key)) for key in ("accountPhone", "contactPhone")),
+        as_wanted=(limit is None or id_text(limit) == str(LIMIT))
+        and all(is_hollow(said.get(key)) for key in ("accountPhone", "contactPhone")),
     )
 
 

@@ -13,6 +13,7 @@ from vs_st_pipeline.connectors.vinoshipper.client import PREFIX, ROW_KEYS, Vinos
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.codec import JSON
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused
+from vs_st_pipeline.domain.formats import instant, parse_moment
 from vs_st_pipeline.domain.hints import CUSTOMER, MEMBERSHIP, ORDER
 from vs_st_pipeline.domain.records import id_text, is_error
 from vs_st_pipeline.platform.hooks import NotEnabled, Registration, remove_registration
@@ -67,13 +68,21 @@ class VinoshipperRegistrar:
         remove_registration(self._http, f"{_PATH}/{quote(id, safe='')}")
 
 
+def _made_at(said: Any) -> str:
+    """Return a time in a form whose order is that of time, as far as it can be read."""
+    if (moment := parse_moment(said) if isinstance(said, str) else None) is not None:
+        return instant(moment).isoformat()
+    number = id_text(said)  # seconds or milliseconds
+    return number.rjust(20, "0") if number is not None else ""
+
+
 def _registration(row: Any) -> Registration:
     """Read a row; one that cannot be read is somebody else's."""
     said: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
-    subject, url, made_at = (said.get(key) for key in ("subject", "url", "createdAt"))
+    subject, url = said.get("subject"), said.get("url")
     return Registration(
         id_text(said.get("id")) or "",
         (subject,) if isinstance(subject, str) else (),
         url if isinstance(url, str) else "",
-        made_at if isinstance(made_at, str) else "",
+        _made_at(said.get("createdAt")),
     )

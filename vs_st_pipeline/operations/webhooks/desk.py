@@ -38,6 +38,7 @@ class Desk:
         refused: names that the system did not take. singly: it does not keep several names in one webhook.
         unsure: something may have been made that no list has shown yet.
         again: a system that lists none is told its URL also where it was told it before.
+        registrar: of a system whose list was read to remove ours.
     """
 
     run: Run
@@ -49,6 +50,7 @@ class Desk:
     singly: bool = False
     unsure: bool = False
     again: bool = False
+    registrar: Registrar | None = None
 
     def __post_init__(self) -> None:
         self.whose = Recognizer(self.site, self.run.merchant, self.name)
@@ -113,7 +115,8 @@ class Desk:
         self._tell()
         return None
 
-    def remove(self) -> None:
+    def find_ours(self) -> None:
+        """List what is registered, and remove nothing yet: that is `remove_ours`."""
         registrar = self._registrar()
         if registrar is None:
             return say_left(self)
@@ -129,11 +132,17 @@ class Desk:
                 ) from None
             self._note([], foreign=0)  # nothing was ever registered by this interface
             return None
+        self.registrar = registrar
+        return None
+
+    def remove_ours(self) -> None:
+        """Remove what `find_ours` has found."""
+        if self.registrar is None:
+            return
         try:
-            self._remove(registrar, self.standing.ours)
+            self._remove(self.registrar, self.standing.ours)
         finally:
             self._tell(missing=False)
-        return None
 
     def remove_one(self, id: str) -> None:
         registrar = self._registrar()
@@ -209,7 +218,10 @@ class Desk:
                 self.entry.done["made" if change is None else "changed"] += 1
             there = self.standing.changed.get(group)
             if accepted and there is not None and set(there.names) < set(group):
-                self.singly = True  # it was sent more names than it keeps
+                if len(group) > 1:
+                    self.singly = True  # it was sent more names than it keeps
+                elif self.standing.ok:  # the list shows names, and of this one nothing was kept
+                    self.refused.add(group[0])
                 self._compare(registrar)
         if failed is not None and (self.standing.missing or self.standing.changed):
             self.entry.errors[self.name] = failed

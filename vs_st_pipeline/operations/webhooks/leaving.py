@@ -73,7 +73,7 @@ def remove_webhooks(
         asked = {one.name for one in systems_with_hooks(merchant)}
         if gone := [name for name, one in seen.systems.items() if one.tells_of_ours() and name not in asked]:
             raise NotRemoved(f"our webhooks are still registered at {', '.join(gone)}, whose keys are gone")
-        entry = remove(run_of(merchant), site)
+        entry = remove(run_of(merchant), site, all_or_none=True)
     except BadSettings as error:
         raise NotRemoved(f"our webhooks cannot be removed: {error.message}") from None
     if entry.errors:

@@ -65,13 +65,20 @@ def look(run: Run, site: Site, systems: Collection[str] = ()) -> Entry:
     return entry
 
 
-def remove(run: Run, site: Site) -> Entry:
-    """Remove all of ours at all of a merchant's systems."""
+def remove(run: Run, site: Site, *, all_or_none: bool = False) -> Entry:
+    """Remove all of ours at all of a merchant's systems.
+
+    Args:
+        all_or_none: where the list of one system cannot be read, none is removed at the others either.
+    """
     entry = Entry(run.merchant.id, wants_all=False)
     with _desks(run, site, entry) as desks:
         for desk in desks:
             with desk.answering_for():
-                desk.remove()
+                desk.find_ours()
+        for desk in desks if not (all_or_none and entry.errors) else ():
+            with desk.answering_for():
+                desk.remove_ours()
     return entry
 
 

@@ -62,6 +62,7 @@ def test_h44_where_they_cannot_be_removed_nothing_is(left: Hooked, why: str) -> 
     assert "--leave-webhooks" in done.err
     assert kept(left)
     assert len(Inbox(left.story.data).ask("select 1 from entries")) == 3
+    assert len(left.there(SHOP)) == 3  # of what is registered neither
     left.story.clear_journals()
     done = offboard(left, "--leave-webhooks")
     assert done.exit_code == 0, done

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
+from vs_st_pipeline.connectors.simpletexting.registering import SimpleTextingRegistrar
+from vs_st_pipeline.connectors.simpletexting.registering import _registration as texting_row
 from vs_st_pipeline.connectors.vinoshipper.registering import VinoshipperRegistrar
-from vs_st_pipeline.platform.hooks import masked
+from vs_st_pipeline.connectors.vinoshipper.registering import _registration as shop_row
+from vs_st_pipeline.platform.hooks import Registration, masked
 from vs_st_pipeline_tests.operations.webhooks.conftest import ALL_OK, PUBLIC, SECRET, SUBJECTS, TRIGGERS, Hooked
 from vs_st_pipeline_tests.support.story import OTHER, TEST
 
@@ -195,6 +201,25 @@ def test_h36_fewer_triggers_read_back_mean_one_webhook_for_each(hooked: Hooked) 
     assert hooked.asked(TEXTING) == "G"
 
 
+def test_h36_a_trigger_that_is_taken_and_never_kept_is_noted_as_refused(
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H36, H37: answers of success with a webhook for nothing; it does not stay, and is not put right for ever."""
+    lists, newest = SimpleTextingRegistrar.list, TRIGGERS[-1]
+
+    def without_newest(self: SimpleTextingRegistrar) -> list[Registration]:
+        return [replace(one, names=tuple(name for name in one.names if name != newest)) for one in lists(self)]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SimpleTextingRegistrar, "list", without_newest)
+        for _ in range(2):
+            entry = hooked.webhooks("register")
+            assert entry["status"] == "ok"
+            assert hooked.states(entry) == {**dict.fromkeys((*SUBJECTS, *TRIGGERS[:2]), "ok"), newest: "refused"}
+            assert [one["triggers"] for one in hooked.there(TEXTING)] == [[name] for name in TRIGGERS[:2]]
+    assert hooked.states(hooked.webhooks("register")) == dict.fromkeys((*SUBJECTS, *TRIGGERS), "ok")
+
+
 def test_h36_what_somebody_changed_is_put_right_by_put(hooked: Hooked) -> None:
     """H36: found by its URL; state `changed` (ruling 4) where triggers, limit or filters are others."""
     hooked.put(TEXTING, hooked.url(TEXTING), "INCOMING_MESSAGE+OUTGOING_MESSAGE", requestPerSecLimit=5,
@@ -309,3 +334,24 @@ def test_h36_a_limit_or_filter_alone_is_a_change(hooked: Hooked, more: dict[str,
     hooked.webhooks("register")
     (row,) = hooked.there(TEXTING)
     assert (row["requestPerSecLimit"], row.get("contactPhone")) == (25, None)
+
+
+@pytest.mark.parametrize("limit", [25, "25", Decimal("25.0"), None])
+def test_h36_a_limit_is_the_same_however_it_is_written(limit: object) -> None:
+    row = {"webhookId": "a1", "url": "u", "triggers": list(TRIGGERS), "requestPerSecLimit": limit}
+    assert texting_row(row).as_wanted
+    assert not texting_row({**row, "requestPerSecLimit": "5"}).as_wanted
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        (1764300000000, 1764300000001, 1864300000000),
+        ("2026-11-28T10:00:00-08:00", "2026-11-28T18:30:00Z", "2026-11-28T10:45:00.5-08:00"),
+        ("2026-11-28", "2026-11-29T09:00:00+00:00", "2026-11-29T10:00:00.25Z"),
+    ],
+)
+def test_h35_the_oldest_is_the_oldest_however_times_are_written(times: tuple[object, ...]) -> None:
+    made = [shop_row({"id": 1, "subject": "ORDER", "url": "u", "createdAt": one}).made_at for one in times]
+    assert made == sorted(made)
+    assert shop_row({"id": 1}).made_at == ""
