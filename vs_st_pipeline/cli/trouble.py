@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from vs_st_pipeline.cli.output import tell
-from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, Internal, PipelineError, TryLater, Unsafe
+from vs_st_pipeline.domain.errors import (
+    BadAnswer,
+    BadKey,
+    BadSettings,
+    GiveUp,
+    Internal,
+    PipelineError,
+    TryLater,
+    Unsafe,
+)
 
 TO_DO = {
     BadKey.kind: "renew the key and put it where the merchants file says; nothing was lost",
@@ -12,12 +21,13 @@ TO_DO = {
     Unsafe.kind: "look at `vs-st plan`: if it is right, `vs-st sync --allow-unsafe` lets it pass once",
     Internal.kind: "report it; the message names the place",
 }
-"""What a person does, by the kind of an error. The message of one of settings says it itself."""
+"""What a person does, by the kind of an error. That of settings or of this machine says it itself."""
 
 
 def to_do(error: PipelineError) -> str:
     """Return what a person does about an error, `""` where its message says it."""
-    return "" if isinstance(error, BadSettings) else TO_DO.get(error.kind, "")
+    of_this_machine = isinstance(error, GiveUp) and error.kind == Internal.kind and not isinstance(error, Internal)
+    return "" if isinstance(error, BadSettings) or of_this_machine else TO_DO.get(error.kind, "")
 
 
 def tell_error(error: PipelineError) -> None:

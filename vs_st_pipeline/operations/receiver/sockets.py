@@ -14,6 +14,7 @@ from vs_st_pipeline.domain.errors import GiveUp
 
 MOST_CONNECTIONS: Final = 4096
 _SPARE_FILES: Final = 64
+_LISTENING: Final = "hand over one that listens, as systemd does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,13 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or "not an address"
-        raise GiveUp(f"{host} port {port} cannot be listened at: {reason}") from None
+        number = getattr(error, "errno", None) or 0
+        # Python's own text of an error repeats the address; that of a name that is none has no number of the system's.
+        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or "not an address"
+        raise GiveUp(
+            f"{host} port {port} cannot be listened at: {reason}; name another address or port, or stop what listens "
+            "there"
+        ) from None
 
 
 def take_over(fd: int) -> socket.socket:
@@ -49,10 +55,10 @@ def take_over(fd: int) -> socket.socket:
         found = socket.socket(fileno=fd)
         listens = bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
     except OSError as error:
-        raise GiveUp(f"--fd {fd} is no socket: {error.strerror}") from None
+        raise GiveUp(f"--fd {fd} is no socket ({error.strerror}); {_LISTENING}") from None
     if not listens:
         found.detach()
-        raise GiveUp(f"--fd {fd} is a socket that does not listen")
+        raise GiveUp(f"--fd {fd} is a socket that does not listen; {_LISTENING}")
     found.setblocking(False)
     return found
 

@@ -69,7 +69,10 @@ class Writer:
         try:
             self._inbox.beat(RECEIVER)
         except (sqlite3.Error, OSError) as error:
-            raise InboxUnusable(f"the inbox {self._inbox.path} cannot be written: {_why(error)}") from None
+            raise InboxUnusable(
+                f"the inbox {self._inbox.path} cannot be written: {_why(error)}; if it is damaged, stop all processes, "
+                "move it away and start again"
+            ) from None
         finally:
             self._inbox.close()
         self._last_write, self._next_beat = time.monotonic(), time.monotonic() + self._beat_seconds

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from vs_st_pipeline.cli.trouble import to_do
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.operations.receiver.figures import Figures
 from vs_st_pipeline.operations.receiver.processes import receive
@@ -98,6 +99,10 @@ def test_h15_a_port_that_is_taken_and_an_inbox_that_is_unusable_are_1(tmp_path: 
     (tmp_path / "data" / "inbox.sqlite").write_bytes(b"this is no database at all" * 100)
     found.append(refused(tmp_path))
     assert "cannot be written" in found[-1].message
+    for error in found:  # it is this machine's trouble and no fault of ours: the message itself says what to do
+        assert "attempting to bind" not in error.message
+        assert any(what in error.message for what in ("name another", "hand over", "move it away"))
+        assert to_do(error) == ""
     assert not any(isinstance(error, BadSettings) for error in found)
 
 
