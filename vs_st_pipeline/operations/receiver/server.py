@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ QUIET_SECONDS: Final = 75  # longer than a proxy keeps a connection that it does
 MOST_IN_HEAD: Final = 65_536
 MOST_IN_CALL: Final = 4 * 1024 * 1024
 MOST_HEADERS: Final = 200
+# The parser knows some methods alone, and refuses a request of any other; by the table it has a 404 or a 405 (H3, H4).
+_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"})
+_METHOD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}) (?=[^ \r\n]+ HTTP/1\.[01]\r\n)")
+_ANY_OTHER: Final = b"PATCH"
 _BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -43,6 +48,7 @@ class Protocol(HttpToolsProtocol):
     _head_since: float | None = None
     _body_since: float | None = None
     _bytes = 0
+    _begins = True  # what comes next is the first line of a request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.most_connections and not self._make_room():
@@ -55,6 +61,8 @@ class Protocol(HttpToolsProtocol):
             return
         self._bytes += len(data)
         self._heard = time.monotonic()
+        if self._begins and (found := _METHOD.match(data)) is not None and found[1] not in _METHODS:
+            data = _ANY_OTHER + data[found.end(1) :]
         super().data_received(data)
         # What the parser holds back of a head, of trailers or of chunks' extensions shows nowhere else.
         most = MOST_IN_HEAD if self._head_since is not None else MOST_IN_CALL
@@ -63,6 +71,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._begins = False
         self._head_since, self._bytes = time.monotonic(), 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -76,7 +85,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._body_since, self._bytes = None, 0
+        self._body_since, self._bytes, self._begins = None, 0, True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -95,6 +95,27 @@ def test_path_tricks_find_nothing(attacked: Receiving, path: str) -> None:
     assert len(attacked.entries("victim")) == before
 
 
+@pytest.mark.parametrize("method", ["FOO", "post", "QUERY", "x-evil'", "PROPFIND"])
+def test_h3_h4_a_method_that_nobody_knows_is_answered_as_any_other_than_post(attacked: Receiving, method: str) -> None:
+    """H3: whatever the method; H4: a valid URL, not POST. It is so on a connection that has had calls, too."""
+    tail = b"HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+    for path, status in ((PATH, 405), (PATH + "x", 404), (f"/hooks/{SHOP}/evil", 404), ("/healthz", 404)):
+        assert sent(attacked, f"{method} {path} HTTP/1.1\nHost: a\nContent-Length: 2\n", b"{}") == [status]
+    before = len(attacked.entries("victim"))
+    with socket.create_connection(("127.0.0.1", attacked.port), 5) as connection:
+        for name, status in ((b"POST", b"204"), (method.encode(), b"405"), (b"POST", b"204")):
+            connection.sendall(name + b" " + PATH.encode() + b" " + tail + b"{}")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 " + status)
+        # It is the first line alone that is looked at: a body that reads like one stays as it is.
+        body = b"FOO /x HTTP/1.1\r\nA: b"
+        connection.sendall(b"POST %b HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (PATH.encode(), len(body)))
+        time.sleep(0.1)
+        for part in (body, b"POST " + PATH.encode() + b" " + tail + b"{}"):
+            connection.sendall(part)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 204")
+    assert len(attacked.entries("victim")) == before + 4
+
+
 def test_a_whole_url_in_the_request_line_is_its_path_and_nothing_more(attacked: Receiving) -> None:
     head = f"POST http://evil.example:80{PATH} HTTP/1.1\nHost: evil.example\nContent-Length: 2\nConnection: close\n"
     assert sent(attacked, head, b"{}") == [204]
