@@ -22,7 +22,7 @@ from vs_st_pipeline.domain.errors import Unsafe
 from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.pipeline import verdicts
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import after_sent, judging, ledger, reads
+from vs_st_pipeline.routes.orders import after_sent, judging, ledger, reads, watching
 from vs_st_pipeline.routes.orders.session import OrdersSession, Ready
 from vs_st_pipeline.routes.orders.systems import SHIPPER, SHOP
 
@@ -51,7 +51,7 @@ def note_window(session: OrdersSession, share: tuple[int, int]) -> None:
 def ask(session: OrdersSession) -> None:
     """Ask the brake, before the first write; what it says is in `session.refused`."""
     run, is_hinted = session.run, session.run.trigger == "hint"
-    found = [*session.verdicts, *_prefix(session)]
+    found = [*session.verdicts, *watching.gone(session), *_prefix(session)]
     if is_hinted:
         _leave_history(session)
     elif session.settings.mode != "shadow":  # there nothing is sent: it is judged where that changes
@@ -66,6 +66,10 @@ def ask(session: OrdersSession) -> None:
         return
     if not run.dry_run:
         _passed(session, {one.rule for one in found})
+    if session.there is None:
+        with session.asking_there():
+            for record in session.once_safe:
+                record()
 
 
 def hold(session: OrdersSession) -> None:

@@ -104,6 +104,15 @@ class ReadingDesk:
 
 
 @dataclass(frozen=True, slots=True)
+class Turned:
+    """What a read of the shipper showed of a sent order. held: None: nothing. why, row: for which it was read."""
+
+    held: HeldOrder | None
+    why: str
+    row: HeldRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """An order that may be sent."""
 
@@ -146,6 +155,8 @@ class OrdersSession(Session):
         judged: what may be sent, and what waits for a look, once that was judged.
         verdicts: what the brake (9) found so far; it is asked once, before the first write.
         refused: why the brake lets nothing be written; None: it does, or was not asked yet.
+        turned: sent orders that seem to be gone by a read of this run, by id, until the brake has judged it.
+        stands: ids of those that this run has read, and that are not gone.
         once_safe: what is recorded only once the brake has let this run pass, such as that orders were voided.
         there: why the shipper is not asked any more in this run: it is down, or the key is not good; None: it is asked.
         trouble: the first other error at the shipper; the run goes on where it can, and fails.
@@ -160,6 +171,8 @@ class OrdersSession(Session):
     judged: Judged = field(default_factory=Judged)
     verdicts: list[Verdict] = field(default_factory=list)
     refused: Unsafe | None = None
+    turned: dict[str, Turned] = field(default_factory=dict)
+    stands: set[str] = field(default_factory=set)
     once_safe: list[Callable[[], None]] = field(default_factory=list)
     there: PipelineError | None = None
     trouble: PipelineError | None = None

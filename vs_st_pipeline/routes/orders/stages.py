@@ -217,8 +217,6 @@ def write(session: OrdersSession) -> None:
 
 
 def _write(session: OrdersSession) -> None:
-    for record in session.once_safe:
-        record()
     if session.writes and session.there is None:
         with session.asking_there():
             _send(session)

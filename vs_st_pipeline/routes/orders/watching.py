@@ -6,8 +6,8 @@
     what a row cannot show     with both windows          details: numbers, what is wrong, what was not there
     not accepted yet           4.2's own times            details
 
-What a read means is decided in `standing`. Many orders that seem to be gone at once are recorded only once the brake
-(9 b) lets them pass: `session.once_safe`. Refreshes go by the machine's clock, all else by the run's (rulings, 2).
+What a read means is decided in `standing`. Orders that seem to be gone are recorded only once the brake (9) lets the
+sync pass: `session.once_safe`. Refreshes go by the machine's clock, all else by the run's (rulings, 2).
 
 It is long because one list is made of all that is due, so that no order is read twice in a sync, and the brake is asked
 about all of it.
@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused
@@ -32,11 +32,9 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import ledger, notes, outbox, standing
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.notes import STUCK, UNREADABLE
+from vs_st_pipeline.routes.orders.session import OrdersSession, Turned
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, Stage, State
 from vs_st_pipeline.routes.orders.systems import SHIPPER
-
-if TYPE_CHECKING:
-    from vs_st_pipeline.routes.orders.session import OrdersSession
 
 SHIPPED_BACK: Final = timedelta(days=2)
 SETTLED_FOR: Final = timedelta(days=60)
@@ -65,7 +63,26 @@ def watch(session: OrdersSession, only: Collection[str] | None = None) -> None:
     if work.only is None:
         notes.look(session)
     work.read()
-    work.judge()
+    if work.is_braked:
+        _keep_turned(session)
+
+
+def gone(session: OrdersSession) -> list[Verdict]:
+    """Judge how many open orders this run has seen as gone (9 b); recorded they are once the brake lets it pass.
+
+    Those that an earlier run has seen so, and that were not read since, count.
+    """
+    if session.there is not None:  # not all were read, and nothing is written
+        return []
+    with session.run.open() as db:
+        names, of = _turned(session, db), _count_open(db)
+        stored = ledger.fact(db, _TURNED)
+    if names or stored:
+        session.once_safe.append(lambda: _believe(session, names))
+    if len(names) <= MOST_GONE or len(names) * 100 <= of * GONE_ABOVE:
+        return []
+    says = f"{len(names)} of {of} open orders are cancelled or gone at Vinoshipper all at once (over {GONE_ABOVE} %)"
+    return [Verdict(SHIPPER, GONE, len(names), says)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +114,6 @@ class _Watch:
     session: OrdersSession
     only: frozenset[str] | None
     tasks: dict[str, _Task] = field(default_factory=dict)
-    turned: dict[str, HeldOrder | None] = field(default_factory=dict)
     passes: list[str] = field(default_factory=list)
 
     # What is due.
@@ -131,7 +147,8 @@ class _Watch:
             self.passes += ["shipped"] * shipped + ["open"] * opened
             with run.open() as db:
                 self._add(self._settled(db))
-        for order_id in in_doubt & self.tasks.keys():  # read, and counted, where unknown writes are settled (6.4)
+        # Read, and counted, where unknown writes are settled (6.4); or read in this run, and gone.
+        for order_id in (in_doubt | self.session.turned.keys()) & self.tasks.keys():
             del self.tasks[order_id]
         done = self._read_each(list(self.tasks.values()))
         if done and self.passes:
@@ -280,24 +297,12 @@ class _Watch:
             row = ledger.find(db, [task.order_id]).get(task.order_id)
             if row is None or row.vs_number != task.number:
                 return
-            if self._is_braked() and _turns(db, row, held):
-                self.turned[task.order_id] = held
-                return
-            self._record(db, row, held, task)
-
-    def _record(self, db: Db, row: OrderRow, held: HeldOrder | None, task: _Task) -> None:
-        standing.apply(self.session, db, row, held, by=task.why)
-        db.execute(
-            "delete from synced.order_notes where order_id = ? and note = ? and says = ?",
-            [row.order_id, UNREADABLE, SHIPPER],
-        )
-        if held is None:  # it was read all the same
-            db.execute(
-                "update raw.vinoshipper_sent_orders set tries = 0, next_try_at = null where vs_number = ?",
-                [task.number],
-            )
-        if task.row is not None and held is not None:
-            _keep_digest(db, task.row)
+            if self.is_braked:
+                if _turns(db, row, held):
+                    self.session.turned[task.order_id] = Turned(held, task.why, task.row)
+                    return
+                self.session.stands.add(task.order_id)
+            _record(self.session, db, row, Turned(held, task.why, task.row))
 
     def _note_unreadable(self, task: _Task) -> None:
         run = self.session.run
@@ -325,48 +330,60 @@ class _Watch:
         elif reads.several:
             raise next(iter(reads.failed.values()))
 
-    # The brake (9 b).
-
-    def _is_braked(self) -> bool:
+    @property
+    def is_braked(self) -> bool:
         """Say whether the brake is asked: not where a command names the orders (9)."""
         return self.session.only is None or self.session.run.trigger == "hint"
 
-    def judge(self) -> None:
-        """Record the orders that seem to be gone, unless they are so many that a person has to say so."""
-        run = self.session.run
-        with run.open() as db:
-            stored = ledger.fact(db, _TURNED) if self._is_braked() else None
-            before = {str(one) for one in stored or ()} - self.turned.keys()
-            before &= {row.order_id for row in ledger.find(db, before).values() if row.state is State.SENT}
-            before -= {task.order_id for task in self.tasks.values()}  # read now, and not gone any more
-            gone, of = len(self.turned) + len(before), _count_open(db)
-        names = [*self.turned, *sorted(before)]
-        if gone > MOST_GONE and gone * 100 > of * GONE_ABOVE:
-            says = f"{gone} of {of} open orders are cancelled or gone at Vinoshipper all at once (over {GONE_ABOVE} %)"
-            self.session.verdicts.append(Verdict(SHIPPER, GONE, gone, says))
-            self.session.once_safe.append(lambda: self._believe(names))
-            if names != stored:
-                with run.open() as db, db.transaction():
-                    ledger.keep_fact(db, run, _TURNED, names)
-            return
-        if names or stored:
-            self._believe(names)
 
-    def _believe(self, order_ids: Sequence[str]) -> None:
-        """Record what these orders are now; those that were not read in this run are."""
-        run = self.session.run
-        for order_id in order_ids:
-            with run.open() as db:
-                row = ledger.find(db, [order_id]).get(order_id)
-            if row is None or row.vs_number is None:
-                continue
-            held = self.turned[order_id] if order_id in self.turned else self.session.desk.read(row.vs_number)
-            task = self.tasks.get(order_id) or _Task(order_id, row.vs_number, "gone")
-            with run.open() as db, db.transaction():
-                self._record(db, row, held, task)
+# --- the brake (9 b) ------------------------------------------------------------------------------------------------
+
+
+def _turned(session: OrdersSession, db: Db) -> list[str]:
+    """Return the ids of sent orders that seem to be gone, and were not recorded so, by this run or an earlier one."""
+    before = {str(one) for one in ledger.fact(db, _TURNED) or ()} - session.turned.keys() - session.stands
+    before &= {row.order_id for row in ledger.find(db, before).values() if row.state is State.SENT}
+    return [*session.turned, *sorted(before)]
+
+
+def _keep_turned(session: OrdersSession) -> None:
+    """Keep what this run has seen as gone: whatever becomes of it, a later one judges that too."""
+    with session.run.open() as db:
+        names, stored = _turned(session, db), ledger.fact(db, _TURNED)
+        if names != (stored or []):
+            with db.transaction():
+                ledger.keep_fact(db, session.run, _TURNED, names)
+
+
+def _believe(session: OrdersSession, order_ids: Sequence[str]) -> None:
+    """Record what these orders are now; those that were not read in this run are."""
+    run = session.run
+    for order_id in order_ids:
+        with run.open() as db:
+            row = ledger.find(db, [order_id]).get(order_id)
+        if row is None or row.vs_number is None:
+            continue
+        seen = session.turned.get(order_id) or Turned(session.desk.read(row.vs_number), "gone")
         with run.open() as db, db.transaction():
-            if ledger.fact(db, _TURNED):
-                ledger.keep_fact(db, run, _TURNED, [])
+            _record(session, db, row, seen)
+    with run.open() as db, db.transaction():
+        if ledger.fact(db, _TURNED):
+            ledger.keep_fact(db, run, _TURNED, [])
+
+
+def _record(session: OrdersSession, db: Db, row: OrderRow, seen: Turned) -> None:
+    standing.apply(session, db, row, seen.held, by=seen.why)
+    db.execute(
+        "delete from synced.order_notes where order_id = ? and note = ? and says = ?",
+        [row.order_id, UNREADABLE, SHIPPER],
+    )
+    if seen.held is None:  # it was read all the same
+        db.execute(
+            "update raw.vinoshipper_sent_orders set tries = 0, next_try_at = null where vs_number = ?",
+            [row.vs_number],
+        )
+    if seen.row is not None and seen.held is not None:
+        _keep_digest(db, seen.row)
 
 
 def _refresh(session: OrdersSession, name: str) -> timedelta:

@@ -236,6 +236,7 @@ class Returns(Dispatch):
         self.shop.asked.clear()
         settling.settle(session)
         watching.watch(session, only)
+        session.verdicts += watching.gone(session)
         if session.verdicts:
             return session
         for record in session.once_safe:

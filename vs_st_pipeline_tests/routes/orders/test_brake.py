@@ -181,6 +181,11 @@ def test_o9_nothing_is_recorded_that_waits_for_the_brake(office: Office) -> None
         brake.hold(session)
     assert not session.writes
     assert done == []
+    session = office.session(allow_unsafe=True)
+    session.verdicts.append(Verdict(SHIPPER, "gone", 12, "12 of 12 open orders are gone"))
+    session.once_safe.append(lambda: done.append(1))
+    brake.ask(session)
+    assert done == [1]
 
 
 def test_o2_in_shadow_nothing_is_sent_and_history_is_judged_where_that_changes(office: Office) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from vs_st_pipeline.domain.brake import Verdict
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.order_desk import Problem
-from vs_st_pipeline.routes.orders import ledger, notes, standing, watching
+from vs_st_pipeline.routes.orders import brake, ledger, notes, standing, watching
+from vs_st_pipeline.routes.orders.session import OrdersSession
 from vs_st_pipeline.routes.orders.settings import Refresh
 from vs_st_pipeline.routes.orders.states import Stage, State
 from vs_st_pipeline_tests.routes.orders.returning import Returns
@@ -41,10 +43,19 @@ def many(back: Returns, count: int) -> list[str]:
     return [row.order_id, *(f"c{i}" for i in range(1, count))]
 
 
+def judged(session: OrdersSession) -> list[Verdict]:
+    """Look, and do as the brake does; return what it says of orders that are gone."""
+    watching.watch(session)
+    if not (found := watching.gone(session)):
+        for record in session.once_safe:
+            record()
+    return found
+
+
 def looked(back: Returns) -> tuple[int, int]:
     """Return how many details were read and pages searched by one more look."""
     reads, searches = back.shipper.reads(), back.shipper.searches
-    watching.watch(back.session())
+    judged(back.session())
     return back.shipper.reads() - reads, back.shipper.searches - searches
 
 
@@ -269,22 +280,17 @@ def test_o9_over_ten_and_over_30_percent_gone_at_once_are_not_recorded(back: Ret
             back.shipper.change(number, status="DELETED", order_status="OPEN", total=1)
         else:
             back.shipper.change(number, order_status="CANCELLED")
-    session = back.session()
-    watching.watch(session)
-    (verdict,) = session.verdicts
+    (verdict,) = judged(back.session())
     assert (verdict.part, verdict.rule, verdict.loss) == ("vinoshipper", "gone", 11)
     assert {back.stands(order_id) for order_id in ids} == {("sent", None)}
     assert looked(back)[0] >= 11
     session = back.session()
-    watching.watch(session)
-    assert len(session.verdicts) == 1, "until a person lets it pass"
+    assert len(judged(session)) == 1, "until a person lets it pass"
     for record in session.once_safe:
         record()
     expected = ("sent", None) if how == "404" else ("voided", None)
     assert {back.stands(f"c{i}") for i in range(1, 12)} == {expected}
-    session = back.session()
-    watching.watch(session)
-    assert session.verdicts == []
+    assert judged(back.session()) == []
 
 
 def test_o9_the_brake_holds_between_refreshes(tmp_path: Path) -> None:
@@ -293,18 +299,14 @@ def test_o9_the_brake_holds_between_refreshes(tmp_path: Path) -> None:
     looked(back)
     for number in list(back.shipper.held)[1:]:
         back.shipper.change(number, order_status="CANCELLED")
-    watching.watch(back.session())
+    judged(back.session())
     back.settings["refresh"] = Refresh()
-    session = back.session()
-    watching.watch(session)
-    assert [one.loss for one in session.verdicts] == [11]
+    assert [one.loss for one in judged(back.session())] == [11]
     assert back.shipper.searches
     for number in list(back.shipper.held)[1:]:
         back.shipper.change(number, order_status="OPEN")
     back.settings["refresh"] = Refresh(shipped=timedelta(), open=timedelta())
-    session = back.session()
-    watching.watch(session)
-    assert session.verdicts == [], "Vinoshipper was wrong for a while"
+    assert judged(back.session()) == [], "Vinoshipper was wrong for a while"
     assert {back.stands(f"c{i}") for i in range(1, 12)} == {("sent", None)}
 
 
@@ -315,10 +317,39 @@ def test_o9_ten_or_30_percent_are_recorded(back: Returns, gone: int, of: int) ->
     for i in range(1, gone + 1):
         back.shipper.change(f"HILLSIDE-{2000 + i}", order_status="CANCELLED")
     session = back.session()
-    watching.watch(session)
-    assert session.verdicts == []
+    assert judged(session) == []
     assert back.stands("c1") == ("voided", None)
     assert session.counts["voided"] == gone
+
+
+def test_o9_orders_that_hints_and_rows_show_as_gone_are_judged_as_one(back: Returns) -> None:
+    many(back, 20)
+    looked(back)
+    for i in range(1, 17):
+        back.shipper.change(f"HILLSIDE-{2000 + i}", order_status="CANCELLED")
+    session = back.session()
+    watching.watch(session, {f"c{i}" for i in range(1, 9)})  # a whole sync's hints
+    reads = back.shipper.reads()
+    assert [one.loss for one in judged(session)] == [16]
+    assert back.shipper.reads() - reads == 8, "no order is read twice"
+    assert {back.stands(f"c{i}") for i in range(1, 17)} == {("sent", None)}
+
+
+def test_o9_no_voiding_is_recorded_by_a_sync_that_is_refused_for_another_reason(tmp_path: Path) -> None:
+    back = Returns(tmp_path)
+    many(back, 3)
+    looked(back)
+    back.shipper.change("HILLSIDE-2001", order_status="CANCELLED")
+    session = back.session()
+    watching.watch(session)
+    session.verdicts.append(Verdict("commerce7", "window", 3, "Commerce7 shows 7 of the 10 orders held"))
+    brake.ask(session)
+    assert (session.counts["voided"], back.stands("c1")) == (0, ("sent", None))
+    back.settings["refresh"] = Refresh()
+    session = back.session()
+    watching.watch(session)
+    brake.ask(session)
+    assert (session.counts["voided"], back.stands("c1")) == (1, ("voided", None)), "it is not read for it again"
 
 
 def test_o8_notes_are_counted_while_they_last_and_failures_from_before(back: Returns) -> None:
