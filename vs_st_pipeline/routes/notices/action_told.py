@@ -36,13 +36,13 @@ def tell(
     key: str,
     state: ActionState | None = None,
     reason: str | None = None,
-) -> None:
-    """Add a row about an action, in the caller's transaction, once per key."""
+) -> bool:
+    """Add a row about an action, in the caller's transaction, once per key; returns whether it is new."""
     account = next((one for one in session.gupshup.accounts if one.id == action.account), None)
     kind = db.value(
         "select kind from staged.replies where account = ? and message_id = ?", [action.account, action.reply_id]
     )
-    activity.add(
+    return activity.add(
         db,
         session.run,
         what,

@@ -27,6 +27,7 @@ from vs_st_pipeline.routes.notices import (
     action_evidence,
     action_settling,
     action_told,
+    activity,
     order_now,
     replies,
     replies_known,
@@ -59,8 +60,30 @@ def perform(session: NoticesSession) -> None:
     action_evidence.recover(session.run)
     with session.urgent(Urgency.WRITE):
         action_settling.settle(session)
+        _tell_left(session)
         _act(session)
     resolved_elsewhere.look(session)
+
+
+def _tell_left(session: NoticesSession) -> None:
+    """Tell, and count once, what became of calls whose runs were killed before they could say it.
+
+    Of what was done or refused only if this database has made the call: a lost one hears of it anew.
+    """
+    run = session.run
+    with run.open() as db, db.transaction():
+        for *columns, state in db.rows(
+            """select action_id, notice_id, attempt, account, reply_id, merchant_order, action, code, deferred_date,
+                      sent_at, state from synced.actions
+               where state = 'unknown' or (state in ('done', 'refused') and settled_by = 'evidence')
+               order by sent_at, action_id"""
+        ):
+            action, key = Action(*columns), f"action {columns[0]}"
+            if state != ActionState.UNKNOWN and not activity.is_there(db, activity.id_of(run, key)):
+                continue
+            became = ActionState(state)
+            if action_told.tell(session, db, What.ACTION_RESULT, action, key=f"{key} {became}", state=became):
+                action_told.count(session, became)
 
 
 def _act(session: NoticesSession) -> None:

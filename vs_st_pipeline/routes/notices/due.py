@@ -21,20 +21,19 @@ EVERY: Final = timedelta(minutes=5)
 BETWEEN: Final = timedelta(seconds=10)
 """Between two runs at least, where a wait of known length ends: what ends soon after it is judged together."""
 NO_RECEIPT: Final = timedelta(hours=1)
+ACTIONS_STAND: Final = timedelta(days=7)
+"""How long an action that was refused, or of which nobody knows, counts as open: a person takes it by hand."""
 
 
 def count(session: NoticesSession, db: Db) -> None:
     """Count what stands open over all runs, and what is noted while it lasts."""
     told, now = session.told, session.run.now()
-    refused = int(db.value("select count(*) from synced.notices where state = ?", [State.REJECTED]))
-    refused += int(
-        db.value(
-            'select count(*) from synced.actions where state = ? and "at" > ?',
-            [ActionState.REFUSED, now - timedelta(days=7)],
-        )
+    stands = "select count(*) from synced.notices where state = ?"
+    acts = 'select count(*) from synced.actions where state = ? and "at" > ?'
+    told.waiting = (
+        int(db.value(stands, [State.REJECTED])) + int(db.value(acts, [ActionState.REFUSED, now - ACTIONS_STAND])),
+        int(db.value(stands, [State.UNKNOWN])) + int(db.value(acts, [ActionState.UNKNOWN, now - ACTIONS_STAND])),
     )
-    unknown = int(db.value("select count(*) from synced.notices where state = ?", [State.UNKNOWN]))
-    told.waiting = (refused, unknown)
     old = int(
         db.value(
             "select count(*) from synced.notices where state = ? and run_id is distinct from ?",

@@ -15,7 +15,7 @@ from vs_st_pipeline.domain.errors import BadKey, NotSent, TryLater
 from vs_st_pipeline.pipeline import evidence_file
 from vs_st_pipeline.platform.http.client import Heard
 from vs_st_pipeline.platform.warehouse import connection
-from vs_st_pipeline.routes.notices import actions, replies
+from vs_st_pipeline.routes.notices import actions, due, replies
 from vs_st_pipeline.routes.notices.messages import notice_id
 from vs_st_pipeline_tests.routes.notices.replies_world import NOTICE, SENT, UNIT, Killed, World
 
@@ -357,6 +357,30 @@ def test_a_kill_between_two_effects_makes_no_second_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, turn: int, state: str
 ) -> None:
     assert _killed(tmp_path / "killed", monkeypatch, turn, name) == state
+
+
+@pytest.mark.parametrize(
+    ("name", "turn", "count"), [("request", 1, "actions_unknown"), ("evidence", 2, "actions_done")]
+)
+def test_what_became_of_a_killed_call_is_counted_once_and_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, turn: int, count: str
+) -> None:
+    """9: a newly unknown action is `partial`; R68: it stands open; 7.8: activity has its result."""
+    world.reply()
+    with monkeypatch.context() as patch:
+        Kill(patch, world, turn, name)
+        with pytest.raises(Killed):
+            world.sync()
+    world.eshopbox.reached = lambda _: None
+    session = world.sync()
+    assert dict(session.told.counts) == {count: 1}
+    assert session.told.is_partial() == (count == "actions_unknown")
+    world.cursor.execute("create table staged.unusable (kind varchar, reason varchar)")  # a connector's
+    with session.run.open() as db:
+        due.count(session, db)
+    assert session.told.waiting == (0, int(count == "actions_unknown"))
+    assert world.told().count(("action_result", "whatsapp")) == 1
+    assert dict(world.sync().told.counts) == {}
 
 
 @pytest.mark.slow
