@@ -11,7 +11,7 @@ It is long because the forms of a filter, what each pass keeps, and when a water
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -69,6 +69,7 @@ class PassesRead:
         unreadable: orders that could not be read: rows without an id, and all whose last read says nothing.
         window_share: orders held for the reconciling pass's window, and how many of them it found; (0, 0) where it was
             not made.
+        reconciled: the reconciling pass was made to its end.
         complete: no walk was broken off because a hint was due.
     """
 
@@ -77,6 +78,7 @@ class PassesRead:
     late: set[str] = field(default_factory=set)
     unreadable: int = 0
     window_share: tuple[int, int] = (0, 0)
+    reconciled: bool = False
     complete: bool = True
 
 
@@ -94,17 +96,25 @@ class _Ignored(Exception):
     """The filter had no effect."""
 
 
-def walk_all(run: Run, client: Commerce7Client, *, start: datetime, reconcile: timedelta) -> PassesRead:
+def walk_all(
+    run: Run,
+    client: Commerce7Client,
+    *,
+    start: datetime,
+    reconcile: timedelta,
+    believed: Callable[[tuple[int, int]], bool] = lambda _: True,
+) -> PassesRead:
     """Make the passes that are due: paid and updated each time, the reconciling one each `reconcile` and at first.
 
     Args:
         start: paid before it (UTC without zone): kept only if it is known already.
+        believed: says of a `window_share` whether the reconciling pass is done by it; else the next sync makes it anew.
 
     Raises:
         PipelineError: as the client does, and BadAnswer where a list cannot be believed; what was read is stored, and
             no watermark has moved that the list did not reach.
     """
-    passes = _Passes(run, client, start)
+    passes = _Passes(run, client, start, believed)
     whole = all(passes.walk(one) for one in (Pass.PAID, Pass.UPDATED))
     if whole and passes.is_reconcile_due(reconcile):
         passes.walk(Pass.RECONCILE)
@@ -115,8 +125,10 @@ def walk_all(run: Run, client: Commerce7Client, *, start: datetime, reconcile: t
 class _Passes:
     """Makes the passes of one sync."""
 
-    def __init__(self, run: Run, client: Commerce7Client, start: datetime) -> None:
-        self._run, self._client, self._start = run, client, start
+    def __init__(
+        self, run: Run, client: Commerce7Client, start: datetime, believed: Callable[[tuple[int, int]], bool]
+    ) -> None:
+        self._run, self._client, self._start, self._believed = run, client, start, believed
         self._began = run.now()
         with run.open() as db:
             self._marks = _marks(db)
@@ -193,8 +205,9 @@ class _Passes:
         marks: dict[Pass, _Mark] = {}
         if one is Pass.RECONCILE:
             self.told.window_share = (len(walked.held_before), len(walked.held_before & walked.shown))
-            self.told.late = walked.late
-            marks[one] = _Mark(None, self._start, utc_now_naive())
+            self.told.late, self.told.reconciled = walked.late, True
+            if self._believed(self.told.window_share):
+                marks[one] = _Mark(None, self._start, utc_now_naive())
         else:
             through = max((at for at in (mark.through, walked.newest) if at is not None), default=None)
             moved = _Mark(through, self._start, mark.done_at_real, walked.form)
@@ -370,6 +383,11 @@ def _store_mark(db: Db, one: Pass, mark: _Mark, now: datetime) -> None:
            values (?, ?, ?, ?, ?, ?)""",
         [one, mark.through, mark.since, now, mark.done_at_real, mark.form],
     )
+
+
+def note_reconciled(db: Db, run: Run, start: datetime) -> None:
+    """Note that the reconciling pass is done, though it was not believed: a person has said that it is right."""
+    _store_mark(db, Pass.RECONCILE, _Mark(None, start, utc_now_naive()), run.now())
 
 
 def walked_since(db: Db) -> datetime | None:

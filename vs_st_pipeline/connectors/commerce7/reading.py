@@ -9,7 +9,7 @@ again with growing gaps. Whether several such reads are the system's trouble is 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -40,17 +40,25 @@ from vs_st_pipeline.platform.warehouse.unreadable import record_unreadable
 MOST_AGAIN: Final = 20  # orders a sync that are read again because their last read said too little
 
 
-def read_passes(run: Run, client: Commerce7Client, *, start: datetime, reconcile: timedelta) -> PassesRead:
+def read_passes(
+    run: Run,
+    client: Commerce7Client,
+    *,
+    start: datetime,
+    reconcile: timedelta,
+    believed: Callable[[tuple[int, int]], bool] = lambda _: True,
+) -> PassesRead:
     """Make the passes that are due, then read again whatever said too little when it was read last.
 
     Args:
         start: paid before it (UTC without zone): kept only if it is known already.
         reconcile: how often what may have been overlooked is looked for; by the machine's clock.
+        believed: as in `passes.walk_all`.
 
     Raises:
         PipelineError: as `passes.walk_all` does, or because single reads fail for all alike (R40).
     """
-    found = walk_all(run, client, start=start, reconcile=reconcile)
+    found = walk_all(run, client, start=start, reconcile=reconcile, believed=believed)
     found.unreadable += read_again(run, client, start=start, found=found)
     return found
 

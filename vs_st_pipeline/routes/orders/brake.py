@@ -16,6 +16,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from vs_st_pipeline.connectors.commerce7 import passes
 from vs_st_pipeline.connectors.commerce7.settings import Commerce7Settings
 from vs_st_pipeline.domain.brake import Verdict, refusal
 from vs_st_pipeline.domain.errors import Unsafe
@@ -35,13 +36,21 @@ SENT_UNDER: Final = "sent_under"  # fact: the prefix that orders were sent under
 LET_PASS: Final = "history_let_pass"  # fact: what was first seen up to then, a person has let pass
 
 
+def is_believed(share: tuple[int, int]) -> bool:
+    """Say whether reconcile is believed (c), by how many orders are held for its days, and how many it found."""
+    return share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST
+
+
 def note_window(session: OrdersSession, share: tuple[int, int]) -> None:
     """Judge what reconcile found of the orders that are held for its days (c).
 
+    What is not believed is walked again by the next sync, until the shop shows it or a person lets it pass.
+
     Args:
-        share: orders held, and how many of them were found; none of either where it was not due.
+        share: orders held, and how many of them were found.
     """
-    if share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST:
+    session.window_judged = True
+    if is_believed(share):
         return
     held, found = share
     says = f"{SHOP} shows {found} of the {held} orders held of the last days (less than {FOUND_AT_LEAST} %)"
@@ -57,9 +66,12 @@ def ask(session: OrdersSession) -> None:
     elif session.settings.mode != "shadow":  # there nothing is sent: it is judged where that changes
         with session.asking_there():
             found += _history(session)
+    with run.open() as db:
+        standing = _standing(db, {(one.part, one.rule) for one in found})
     if is_hinted:
-        with run.open() as db:
-            found += _standing(db, {(one.part, one.rule) for one in found})
+        found += standing
+    elif not session.window_judged:  # nothing was found that would end it
+        found += [one for one in standing if one.rule == WINDOW]
     holding = verdicts.refused(run, found)
     if holding:
         session.refused = Unsafe(refusal(holding) or "", system=holding[0].part)
@@ -93,13 +105,15 @@ def _passed(session: OrdersSession, rules: set[str]) -> None:
         if HISTORY in rules:
             latest = max((one.first_seen_at for one in session.judged.ready.values()), default=run.now())
             ledger.keep_fact(db, run, LET_PASS, latest.isoformat())
+        if WINDOW in rules:
+            passes.note_reconciled(db, run, session.settings.start_at(run.merchant.time_zone))
         is_used = PREFIX in rules or (session.judged.ready and session.writes)
         if is_used and ledger.fact(db, SENT_UNDER) != prefix:
             ledger.keep_fact(db, run, SENT_UNDER, prefix)
 
 
 def _standing(db: Db, known: set[tuple[str, str]]) -> list[Verdict]:
-    """Return the verdicts that the last sync has stored: a targeted one is bound by them, too."""
+    """Return the verdicts that the last sync has stored, but these: a targeted one is bound by them, too."""
     rows = db.rows("select part, rule, loss, sentence from synced.verdicts")
     return [Verdict(*row) for row in rows if (row[0], row[1]) not in known]
 

@@ -154,6 +154,7 @@ class OrdersSession(Session):
         hinted: ids of orders with a hint that waited: their read before a send is younger (rulings, orders 2).
         judged: what may be sent, and what waits for a look, once that was judged.
         verdicts: what the brake (9) found so far; it is asked once, before the first write.
+        window_judged: what reconcile found was judged by this run.
         refused: why the brake lets nothing be written; None: it does, or was not asked yet.
         turned: sent orders that seem to be gone by a read of this run, by id, until the brake has judged it.
         stands: ids of those that this run has read, and that are not gone.
@@ -170,6 +171,7 @@ class OrdersSession(Session):
     hinted: set[str] = field(default_factory=set)
     judged: Judged = field(default_factory=Judged)
     verdicts: list[Verdict] = field(default_factory=list)
+    window_judged: bool = False
     refused: Unsafe | None = None
     turned: dict[str, Turned] = field(default_factory=dict)
     stands: set[str] = field(default_factory=set)

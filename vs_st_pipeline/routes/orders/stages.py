@@ -113,12 +113,17 @@ def read_shop(session: OrdersSession) -> None:
         hinted = hinting.orders(run, db)
     read_hinted(session, hinted)
     found = reading.read_passes(
-        run, session.shop, start=settings.start_at(run.merchant.time_zone), reconcile=settings.refresh.reconcile
+        run,
+        session.shop,
+        start=settings.start_at(run.merchant.time_zone),
+        reconcile=settings.refresh.reconcile,
+        believed=brake.is_believed,
     )
     session.reads |= found.read_at
     session.told.seen["orders"] = len(found.found | session.reads.keys())
     session.told.noted["unreadable"] += found.unreadable
-    brake.note_window(session, found.window_share)
+    if found.reconciled:
+        brake.note_window(session, found.window_share)
     with run.open() as db, db.transaction():
         hinting.done_with(db, hinting.UPDATED)
     if not session.over_budget:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from vs_st_pipeline.connectors.commerce7 import passes
+from vs_st_pipeline.connectors.commerce7 import passes, reading
 from vs_st_pipeline.connectors.commerce7.client import Commerce7Client
 from vs_st_pipeline.domain.errors import BadAnswer, PipelineError, TryLater
 from vs_st_pipeline.platform.run import Run
@@ -186,6 +186,15 @@ def test_ruling_3_an_order_that_comes_while_the_passes_run_is_not_late(world: Wo
     assert new in found.found
     assert found.late == set()
     assert world.form() == "any"
+
+
+def test_o9_c_a_reconciling_pass_that_is_not_believed_is_made_again(world: World) -> None:
+    def walked(*, believed: bool) -> bool:
+        return reading.read_passes(
+            world.run(), world.client(), start=world.start, reconcile=DAY, believed=lambda _: believed
+        ).reconciled
+
+    assert [walked(believed=each) for each in (False, False, True, True)] == [True, True, True, False]
 
 
 def test_o9_c_what_the_reconciling_pass_finds_of_what_is_held(hillside: World) -> None:

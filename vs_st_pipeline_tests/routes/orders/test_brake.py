@@ -134,9 +134,22 @@ def test_o9_a_window_that_shrank_is_not_believed(office: Office) -> None:
     office.shop.share = (10, 7)
     refused(office)
     assert office.shipper.writes() == []
+    office.shop.share = (0, 0)  # a sync that does not come to reconcile ends nothing
+    refused(office)
     office.shop.share = (10, 8)
     office.whole()
     assert states(office) == {("sent", None): 1}
+
+
+def test_o9_a_window_that_shrank_holds_until_a_person_lets_it_pass_once(office: Office) -> None:
+    add(office, 1, paid="2026-12-01T19:00:00.000Z")
+    office.shop.share = (10, 7)
+    refused(office)
+    office.whole(allow_unsafe=True)
+    assert states(office) == {("sent", None): 1}
+    assert office.rows("select pass from raw.commerce7_passes where done_at_real is not null") == [("reconcile",)]
+    office.shop.share = (0, 0)
+    office.whole()
 
 
 def test_o9_another_prefix_than_orders_were_sent_under(office: Office) -> None:
