@@ -35,7 +35,7 @@ UNEXPECTED: Final = frozenset(
     }
 )
 """Outcomes of 8.5: no action is taken, and what is answered is by the account's rule."""
-_OF_ACCOUNT: Final = (ReplyOutcome.UNSOLICITED, ReplyOutcome.AMBIGUOUS)
+_OF_ACCOUNT: Final = (ReplyOutcome.UNSOLICITED, ReplyOutcome.AMBIGUOUS, ReplyOutcome.OTHER_PHONE)
 LOOKED_BACK: Final = timedelta(days=8)  # a reply comes at the latest when its callback is given up
 _NO_MESSAGE: Final = timedelta(hours=1)  # how long a reply waits for the ledger to know its message
 
@@ -269,12 +269,12 @@ def tell_unexpected(session: NoticesSession, db: Db, reply: Reply, outcome: Repl
 
 
 def _tell_of_account(session: NoticesSession, db: Db) -> None:
-    """Tell of the replies whose outcome the account has said: nobody's, or more than one order's."""
+    """Tell of the replies whose outcome the account has said: nobody's, more than one order's, another phone's."""
     rows = db.rows(
-        f"""select {known.REPLY} from staged.replies as r where outcome in (?, ?) and "at" > ?
+        f"""select {known.REPLY} from staged.replies as r where outcome in (select unnest(?::varchar[])) and "at" > ?
             and not exists (select 1 from staged.activity as a where a.what = ? and a.message_id = r.message_id)
             order by "at", message_id""",
-        [*(str(one) for one in _OF_ACCOUNT), session.run.now() - LOOKED_BACK, str(What.UNEXPECTED)],
+        [[str(one) for one in _OF_ACCOUNT], session.run.now() - LOOKED_BACK, str(What.UNEXPECTED)],
     )
     for row in rows:
         reply = Reply(*row)
