@@ -9,6 +9,7 @@ from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupSettings
 from vs_st_pipeline.domain.errors import BadArguments
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline.route import Again, Retry
 from vs_st_pipeline.platform.run import Run
@@ -28,7 +29,8 @@ Row = tuple[str, str, str | None, str | None, str | None]
 def find(run: Run, again: Again) -> list[str]:
     """Return what would be tried again, a line each. Raises BadArguments: a word names no message."""
     rows = _rows(run, again)
-    told = [f"{run.merchant.id}: {len(rows)} rejected messages are judged again, and sent where they may be"]
+    count = f"{counted(len(rows), 'rejected messages')} {'is' if len(rows) == 1 else 'are'}"
+    told = [f"{run.merchant.id}: {count} judged again, and sent where that may be"]
     return told + [
         f"  {notice_id}: order {order or '-'}, {status or '-'}{f', code {code}' if code else ''}"
         for notice_id, _, order, status, code in rows

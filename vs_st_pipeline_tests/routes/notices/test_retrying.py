@@ -38,7 +38,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
 
 def test_r29_what_would_go_is_shown_first(rig: Rig) -> None:
     assert retrying.find(rig.run, Again(("n_2",))) == [
-        "kapaskraft: 1 rejected messages are judged again, and sent where they may be",
+        "kapaskraft: 1 rejected message is judged again, and sent where that may be",
         "  n_2: order O2, failed_delivery",
     ]
     assert retrying.find(rig.run, Again(code="4003"))[1:] == ["  n_1: order O1, failed_delivery, code 4003"]

@@ -21,7 +21,7 @@ def test_7_3_a_rejected_message_goes_only_when_a_person_says_so_and_is_billed_on
     [row] = scene.rows("select notice_id from synced.notices")
     asked = ["retry", "--route", "notices", "--merchant", scene.merchant, row["notice_id"]]
     shown = scene.run(*asked, input="n\n")
-    assert "1 rejected messages are judged again" in shown.out + shown.err
+    assert "1 rejected message is judged again" in shown.out + shown.err
     assert scene.sends() == []
     done = scene.run(*asked, "--yes")
     assert done.exit_code == 0, done
