@@ -342,7 +342,7 @@ def test_o9_no_voiding_is_recorded_by_a_sync_that_is_refused_for_another_reason(
     back.shipper.change("HILLSIDE-2001", order_status="CANCELLED")
     session = back.session()
     watching.watch(session)
-    session.verdicts.append(Verdict("commerce7", "window", 3, "Commerce7 shows 7 of the 10 orders held"))
+    session.verdicts.append(Verdict("vinoshipper", "prefix", 1, "orders were sent under another prefix"))
     brake.ask(session)
     assert (session.counts["voided"], back.stands("c1")) == (0, ("sent", None))
     back.settings["refresh"] = Refresh()
