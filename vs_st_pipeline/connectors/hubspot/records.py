@@ -99,8 +99,11 @@ class Finder:
             return Found(self.record_of(own))
         if rows:
             return Found(held=OTHER_PRIMARY_EMAIL)
-        if answers.open(ids) or at in self._memory.record_ids:  # it was just written, and is not shown yet
+        if answers.open(ids):
             return None
+        if at in self._memory.record_ids:  # it was just written, and is not shown yet
+            # What only a refusal named may lie in the bin: then HubSpot refuses once more, and that is the answer.
+            return Found() if at in self._memory.conflicts else None
         return Found(held=DELETED_THERE, gone=True) if ids else Found()
 
     def _look_again(self, answers: _Answers, ids: set[str]) -> None:

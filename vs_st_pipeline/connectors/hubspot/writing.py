@@ -71,6 +71,7 @@ class Writer:
             result = found.get(item.id)
             if result is not None and result.ended is Ended.ACCEPTED and result.record_id:
                 self._memory.record_ids[address(item.person.email_key)] = result.record_id
+                self._memory.conflicts.discard(address(item.person.email_key))
         return found
 
     # Subscriptions.

@@ -10,8 +10,9 @@ import pytest
 
 from vs_st_pipeline.connectors.hubspot import lists
 from vs_st_pipeline.connectors.hubspot.fields import fields_in, moment, text_of
-from vs_st_pipeline.domain.crm import FieldType, State, Step, Target
+from vs_st_pipeline.domain.crm import Ended, FieldType, State, Step, Target
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
+from vs_st_pipeline.platform.http.client import Answer
 from vs_st_pipeline.sandbox.hubspot.portal import column
 from vs_st_pipeline_tests.connectors.hubspot.portals import NEWS, TRIAL, Portal, fields, listed, people, sought
 from vs_st_pipeline_tests.sandbox.served import GLOW, SOAP, Served
@@ -240,6 +241,23 @@ def test_a_contact_that_an_answer_named_is_not_gone_because_no_read_shows_it(box
     box.control.erase("new@example.com")
     assert portal.look(sought("new@example.com", made)) == {}
     assert portal.look(sought("new@example.com")) == {}, "and none is made beside it"
+
+
+def test_c6_3_a_conflict_with_a_contact_in_the_bin_is_a_refusal_and_hides_nobody(
+    box: Served, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.begin()
+    binned = id_of(box, "known@example.com")
+    box.control.erase("known@example.com")
+    error = {"category": "CONFLICT", "message": f"Contact already exists. Existing ID: {binned}"}
+    answer = Answer({"status": "COMPLETE", "results": [], "errors": [error]}, 207, None, None)
+    monkeypatch.setattr(portal.client, "create_contacts", lambda _inputs: answer)
+    item = fields(sought("known@example.com"), firstname="New")
+    assert portal.send(Step.FIELDS, [item])[item.id].ended is Ended.EXISTS
+    seen = portal.look(sought("known@example.com"))["known@example.com"]
+    assert (seen.record, seen.held) == (None, None)
+    told = portal.send(Step.FIELDS, [item])[item.id]
+    assert (told.ended, told.code) == (Ended.REJECTED, "CONFLICT")
 
 
 # --- how they stand ---------------------------------------------------------------------------------------------------
