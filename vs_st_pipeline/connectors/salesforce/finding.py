@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -52,12 +53,14 @@ class Memory:
         keyless: contacts without our key; an update gives it to them.
         told: whole ids of contacts that a refusal named as having our key, by key: no look had shown them.
         taken: keys that a contact has which we cannot see.
+        refused: how often a new contact was refused because one has its key.
     """
 
     members: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     keyless: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)

@@ -24,6 +24,8 @@ from vs_st_pipeline.domain.errors import Refused
 RECORDS: Final = 200
 DELETED_AT_ONCE: Final = 80  # their ids stand in the URL, which stays under 2,000 characters
 DUPLICATE, LOCKED, DELETED = "DUPLICATE_VALUE", "UNABLE_TO_LOCK_ROW", "ENTITY_IS_DELETED"
+_NO_SUCH: Final = ("INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND")  # of a record that is not in the bin either
+MOST_REFUSED: Final = 3  # creations of a contact whose key another one has
 _COLLECTIONS: Final = "/composite/sobjects"
 _TOLD_ID: Final = re.compile(r"record with id: ?([A-Za-z0-9]{15,18})\b")
 
@@ -101,9 +103,12 @@ class Writer:
                 self._memory.taken.add(item.person.key)
             elif (found := _TOLD_ID.search(_text(error.get("message")))) and core(found[1]) is not None:
                 self._memory.told[item.person.key] = found[1]
-            return Result(Ended.EXISTS, code=code)
-        if code == DELETED and item.record_id is not None:
-            return Result(Ended.EXISTS, code=code)  # deleted since the look: what is there now is looked for
+            self._memory.refused[item.person.key] += item.record_id is None
+            is_unseen = item.record_id is None and self._memory.refused[item.person.key] >= MOST_REFUSED
+            return _refused(item, code, error) if is_unseen else Result(Ended.EXISTS, code=code)
+        gone = code == DELETED or (code in _NO_SUCH and not error.get("fields"))
+        if gone and item.record_id is not None:  # since the look: what is there now is looked for, once
+            return Result(Ended.REJECTED, code=code, http_status=404)
         return _refused(item, code, error)
 
     def _is_our_key(self, error: Mapping[str, Any]) -> bool:

@@ -100,12 +100,36 @@ def test_a_key_that_a_contact_has_which_we_cannot_see_is_left_out(org: Org, monk
     assert contact(org, "known@example.com").get(KEY) is None
 
 
+def test_c6_3_a_key_that_only_an_unseen_contact_has_is_rejected_and_not_tried_for_ever(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = person("new@example.com")
+    error = {"statusCode": "DUPLICATE_VALUE", "message": f"duplicate value found: {KEY}", "fields": [KEY]}
+    monkeypatch.setattr(org.client, "write", lambda *_a, **_k: [{"success": False, "errors": [error]}])
+    assert [org.write(new).ended.value for _ in range(4)] == ["exists", "exists", "rejected", "rejected"]
+
+
+@pytest.mark.parametrize("code", ["INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"])
+def test_c6_2_a_contact_that_was_erased_since_the_look_is_not_there(
+    org: Org, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    known = person("known@example.com")
+    record = org.see(known).record
+    assert record is not None
+    for fields, status in (([], 404), (["AccountId"], None)):
+        error = {"statusCode": code, "message": "invalid cross reference id", "fields": fields}
+        monkeypatch.setattr(org.client, "write", lambda *_a, e=error, **_k: [{"success": False, "errors": [e]}])
+        told = org.write(known, record.id, FirstName="K")
+        assert told == Result(Ended.REJECTED, code=code, http_status=status), fields
+
+
 def test_a_contact_that_was_deleted_since_the_look_is_looked_for_anew(org: Org) -> None:
     known = person("known@example.com")
     record = org.see(known).record
     assert record is not None
     org.box.control.erase("known@example.com")
-    assert org.write(known, record.id, FirstName="K") == Result(Ended.EXISTS, code="ENTITY_IS_DELETED")
+    gone = Result(Ended.REJECTED, code="ENTITY_IS_DELETED", http_status=404)
+    assert org.write(known, record.id, FirstName="K") == gone, "as all CRMs say it, so that it is noted as gone"
 
 
 def test_c6_3_what_the_org_refuses_is_rejected_with_its_code(box: Served) -> None:
