@@ -28,6 +28,7 @@ SUBSCRIBE, MOVE, UNSUBSCRIBE = 1000, 1000, 100  # documented maxima
 NOT_FOUND, NO_TARGET, MUST_CONFIRM = "not_found", "no_target", "must_confirm"
 LOOKED_WITHIN: Final = 60.0  # seconds between a look and a subscription (consumers.md 7.4)
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 5.0  # seconds between two looks at a job
+_COMPLETE, _CANCELLED = "complete", "cancelled"
 _PLACE: Final = re.compile(r"/data/attributes/profiles/data/([0-9]{1,6})(?:/|$)", re.ASCII)
 
 Results = Mapping[str, Result]
@@ -117,19 +118,32 @@ class Writer:
 
     def _import_job(self, items: Sequence[Item]) -> Results:
         job_id = self._client.start_import([written(item, null_clears=False) for item in items])
-        done = self._finished(job_id) if job_id else None
-        if job_id is None or done is None or done.get("total_count") not in (None, len(items)):
+        if job_id is None:
+            return {}
+        try:
+            done = self._finished(job_id)
+        except Refused:  # that the job cannot be read says nothing of what it does
+            done = None
+        if done is None:  # it may be done yet: the same job once more would only stand in line behind it
+            return {item.id: Result(Ended.TAKEN) for item in items}
+        if str(done.get("status") or "").strip().lower() != _COMPLETE or done.get("total_count") not in (
+            None,
+            len(items),
+        ):
             return {}
         failed = done.get("failed_count")
         if isinstance(failed, bool) or not isinstance(failed, int):
             return {}
-        bad = _rejected(items, self._client.import_errors(job_id)) if failed else {}
+        try:
+            bad = _rejected(items, self._client.import_errors(job_id)) if failed else {}
+        except Refused:
+            return {}
         if len(bad) != failed:  # some failed whom no error names: nobody else can be said to have not
             return bad
         return {item.id: bad.get(item.id) or Result(Ended.ACCEPTED, record_id=item.record_id) for item in items}
 
     def _finished(self, job_id: str) -> Mapping[str, Any] | None:
-        """Wait until a job is done; None where it is not in time, or was given up.
+        """Wait until a job is done or was given up, and return its attributes; None where that is not in time.
 
         After a job that was not in time the next ones are waited for less, until one is: a sync of many jobs would
         else wait for each of them.
@@ -138,12 +152,11 @@ class Writer:
         while True:
             told = self._client.import_job(job_id)
             status = str(told.get("status") or "").strip().lower()
-            if status == "complete":
+            if status == _COMPLETE:
                 self._patience = self._job_wait
+            if status in (_COMPLETE, _CANCELLED):
                 return told
             left = ends - time.monotonic()
-            if status == "cancelled":
-                return None
             if left <= 0:
                 self._patience /= 4
                 return None

@@ -275,7 +275,7 @@ class Chunks:
         told = looking.look(desk, subjects)
         with desk.run.open() as db, db.transaction():
             looking.store(desk, db, told)
-            settled = looking.settle(desk, db, told)
+            settled = looking.settle(desk, db, told, waits_for_fields=True)
             spent: list[dict[str, Any]] = []
             for one in told:
                 planning.plan(desk, one)

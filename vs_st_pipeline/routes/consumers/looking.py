@@ -43,6 +43,7 @@ from vs_st_pipeline.routes.consumers.words import SOURCES
 
 OBJECT: Final = "consumer"
 FIELDS: Final = "fields"  # the outbox's word for a request that writes a record
+MOST_UNTOLD: Final = 5  # people without an answer, and nobody with one: then the system is in trouble
 ACCEPTED, REJECTED, UNKNOWN = "accepted", "rejected", "unknown"
 
 
@@ -58,7 +59,8 @@ class Desk:
         writes: whether anything is sent; a dry run looks and plans alone.
         http: whose requests can be kept from leaving; None: nothing can.
         monotonic, sleep: the machine's clock, and waiting; others in tests.
-        is_open: what the account has was read. sent: how many requests were stored, which names the next one.
+        is_open: what the account has was read. told: an answer said something of somebody.
+        sent: how many requests were stored, which names the next one.
     """
 
     run: Run
@@ -73,6 +75,7 @@ class Desk:
     evidence: evidence.Book
     writes: bool = True
     is_open: bool = True
+    told: bool = False
     http: HttpClient | None = None
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = releasing(time.sleep)
@@ -262,7 +265,7 @@ def look(desk: Desk, subjects: Sequence[Subject]) -> list[Subject]:
     """Look at people; returns those of whom the answer says something.
 
     Raises:
-        BadAnswer: it says nothing of anybody.
+        BadAnswer: it says nothing of anybody, and no answer of this sync did, or of several people at once.
     """
     targets = desk.targets
     found = desk.crm.look([one.person for one in subjects], targets, desk.asked_fields)
@@ -274,7 +277,9 @@ def look(desk: Desk, subjects: Sequence[Subject]) -> list[Subject]:
         subject.seen = seen
         subject.record_id = seen.record.id if seen.record is not None else None
         told.append(subject)
-    if subjects and not told:
+    desk.told = desk.told or bool(told)
+    # A few of many whom no answer covers stop nobody (routes.md R40).
+    if subjects and not told and (len(subjects) >= MOST_UNTOLD or not desk.told):
         raise BadAnswer("The answer says nothing of anybody who was asked for", system=desk.name, call="look")
     return told
 
@@ -344,10 +349,15 @@ def note_deleted(desk: Desk, db: Db, subjects: Iterable[Subject]) -> None:
 # --- settling what was not known ----------------------------------------------------------------------------------
 
 
-def settle(desk: Desk, db: Db, subjects: Sequence[Subject]) -> list[evidence.Settled]:
+def settle(
+    desk: Desk, db: Db, subjects: Sequence[Subject], *, waits_for_fields: bool = False
+) -> list[evidence.Settled]:
     """Settle by this look what had no outcome, inside the caller's transaction; returns what became of evidence.
 
     The caller writes that into the evidence file after its commit.
+
+    Args:
+        waits_for_fields: fields that do not show yet stay open: nothing more is sent of the person before another look.
     """
     at = desk.run.now()
     settled: list[evidence.Settled] = []
@@ -357,7 +367,7 @@ def settle(desk: Desk, db: Db, subjects: Sequence[Subject]) -> list[evidence.Set
     for subject in subjects:
         settled += _settle_acts(desk, subject, at)
         if subject.open_writes and desk.writes:
-            _settle_writes(subject, accepted, without_effect)
+            _settle_writes(subject, accepted, without_effect, waits_for_fields)
             reread.append(subject)
     if not desk.writes:
         return []
@@ -415,20 +425,22 @@ def _settle_acts(desk: Desk, subject: Subject, at: datetime) -> list[evidence.Se
     return found
 
 
-def _settle_writes(subject: Subject, accepted: list[OutboxEntry], without_effect: list[OutboxEntry]) -> None:
+def _settle_writes(
+    subject: Subject, accepted: list[OutboxEntry], without_effect: list[OutboxEntry], waits_for_fields: bool
+) -> None:
     """Tell apart what was done of the requests: fields by what stands there, subscriptions by their evidence."""
     assert subject.seen is not None
     record = subject.seen.record
     unknown = {act.evidence_id for act in subject.acts if act.outcome is Outcome.UNKNOWN}
     done = {act.evidence_id for act in subject.acts if act.outcome in (Outcome.ACCEPTED, Outcome.AWAITING)}
-    left = []
+    left: list[OutboxEntry] = []
     for entry in subject.open_writes:
         if entry.call == FIELDS:
             if record is not None and all(_shows(record, change) for change in entry.changes):
                 accepted.append(entry)
                 subject.ends.add(ACCEPTED)
             else:
-                without_effect.append(entry)
+                (left if waits_for_fields else without_effect).append(entry)
         elif unknown.isdisjoint(ids := entry.evidence.get("evidence") or ()):
             (accepted if done.issuperset(ids) else without_effect).append(entry)
         else:

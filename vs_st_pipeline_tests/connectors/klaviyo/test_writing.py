@@ -171,13 +171,18 @@ def test_an_error_is_matched_by_the_id_of_what_it_repeats(box: Served) -> None:
     assert module._rejected([item], [{"code": "a sentence about ann@example.com"}]) == {}
 
 
-def test_a_job_that_does_not_end_says_nothing(box: Served) -> None:
+def test_a_job_that_does_not_end_was_taken(box: Served) -> None:
     world = by_jobs(box)
-    for polls, wanted in ((0, "accepted"), (1, "accepted"), (5, "accepted"), ("never", None)):
+    read, world.client.import_job = world.client.import_job, lambda _id: {}  # type: ignore[method-assign]
+    told = world.send(Step.FIELDS, writing("hollow@example.com", VALUES))
+    assert ended(told) == {"hollow@example.com": "taken"}, "no answer says how far it is"
+    world.client.import_job = read  # type: ignore[method-assign]
+    world.crm._writer._patience = 0.3
+    for polls, wanted in ((0, "accepted"), (1, "accepted"), (5, "accepted"), ("never", "taken")):
         world.control.set_switch("job_lag_polls", polls)
         began = time.monotonic()
         told = ended(world.send(Step.FIELDS, writing(f"p{polls}@example.com", VALUES)))
-        assert told == ({f"p{polls}@example.com": wanted} if wanted else {})
+        assert told == {f"p{polls}@example.com": wanted}
         assert time.monotonic() - began < 1
 
 
@@ -186,11 +191,23 @@ def test_jobs_that_do_not_end_are_waited_for_less_and_less(box: Served) -> None:
     world.control.set_switch("job_lag_polls", "never")
     began = time.monotonic()
     for n in range(8):
-        assert world.send(Step.FIELDS, writing(f"p{n}@example.com", VALUES)) == {}
+        told = ended(world.send(Step.FIELDS, writing(f"p{n}@example.com", VALUES)))
+        assert told == {f"p{n}@example.com": "taken"}
     assert time.monotonic() - began < 2 * 0.3
     world.control.set_switch("job_lag_polls", 0)
     assert set(ended(world.send(Step.FIELDS, writing("p@example.com", VALUES))).values()) == {"accepted"}
     assert world.crm._writer._patience == 0.3
+
+
+@pytest.mark.parametrize(("call", "wanted"), [("import_job", {"a@example.com": "taken"}), ("import_errors", {})])
+def test_a_job_that_cannot_be_read_was_begun_all_the_same(box: Served, call: str, wanted: dict[str, str]) -> None:
+    def refuses(_job_id: str) -> Any:
+        raise Refused("no", http_status=404)
+
+    world = by_jobs(box)
+    world.client.import_job = lambda job_id: {"status": "complete", "failed_count": 1}  # type: ignore[method-assign]
+    setattr(world.client, call, refuses)
+    assert ended(world.send(Step.FIELDS, writing("a@example.com", VALUES))) == wanted
 
 
 @pytest.mark.parametrize(
@@ -200,7 +217,6 @@ def test_jobs_that_do_not_end_are_waited_for_less_and_less(box: Served) -> None:
         {"status": "complete"},
         {"status": "complete", "failed_count": True},
         {"status": "complete", "failed_count": 0, "total_count": 7},
-        {},
     ],
 )
 def test_a_job_that_says_too_little_says_nothing(box: Served, answer: dict[str, Any]) -> None:

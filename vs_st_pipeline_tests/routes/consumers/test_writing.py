@@ -14,7 +14,7 @@ import pytest
 
 from vs_st_pipeline.domain.crm import Ended, Step, Target, TargetInfo
 from vs_st_pipeline.domain.emails import person_key
-from vs_st_pipeline.domain.errors import BadKey, KeptBack, NotSent, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, KeptBack, NotSent, PipelineError, Refused, TryLater
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers import chunks, due
 from vs_st_pipeline.routes.consumers.chunks import Chunks
@@ -419,6 +419,42 @@ def test_c6_what_was_taken_is_looked_for_until_it_shows(late: Office) -> None:
     assert late.slept == [first, 2 * first, 4 * first]
     assert late.outcomes() == [("subscribe", "accepted")]
     assert late.waiting() == {}
+
+
+def test_c6_fields_that_were_taken_are_sent_once_a_sync_and_never_lost(late: Office) -> None:
+    late.due(only())
+    late.crm.record(JANE, firstname="Old")
+    late.crm.wrong.extend([None, saying(Ended.TAKEN)])
+    late.on_sleep = late.crm.shown
+    assert counts(late.sync()) == (0, 0, 1)
+    assert [step for step, _ in late.crm.sent] == [Step.CONSENT, Step.FIELDS]
+    assert late.outcomes() == [("subscribe", "accepted")]
+    assert late.waiting() == {JANE: "unknown"}
+    assert counts(late.sync()) == (1, 0, 0)
+    assert [step for step, _ in late.crm.sent] == [Step.CONSENT, Step.FIELDS, Step.FIELDS]
+    assert late.waiting() == {}
+    assert late.rows("from synced.writes where outcome is null") == []
+
+
+def test_r19_fields_of_unknown_outcome_are_not_lost_where_the_subscription_shows(late: Office) -> None:
+    late.due(only())
+    late.crm.record(JANE, firstname="Old")
+    late.crm.wrong.extend([None, *[hollow(done=False)] * 9])
+    late.on_sleep = late.crm.shown
+    assert counts(late.sync()) == (0, 0, 1)
+    assert late.waiting() == {JANE: "unknown"}
+    late.crm.wrong.clear()
+    assert counts(late.sync()) == (1, 0, 0)
+    assert late.waiting() == {}
+
+
+def test_r40_somebody_whom_no_answer_covers_stops_nobody_else(office: Office) -> None:
+    office.due(jane(), consumer(offer("o2"), email=JOHN))
+    office.crm.chunk, look = 1, office.crm.look
+    office.crm.look = lambda people, *more: {} if people[0].email_key == JOHN else look(people, *more)  # type: ignore[method-assign]
+    assert counts(office.sync()) == (1, 0, 1)
+    assert office.waiting() == {JOHN: "unknown"}
+    office.sync(fails=BadAnswer)  # nobody at all was told of
 
 
 def test_c6_what_was_refused_before_is_accepted_as_soon_as_it_shows(late: Office) -> None:
