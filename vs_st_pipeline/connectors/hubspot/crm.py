@@ -110,7 +110,7 @@ class HubSpotCrm:
                   for one in self._lists_of(target)}
             for key, own in by_key.items()
         }  # fmt: skip
-        records = {key: record.id for key in by_key if (record := found[key].record) is not None and wanted[key]}
+        records = {key: id_ for key in by_key if (id_ := found[key].listed) is not None and wanted[key]}
         joined = {one for key in records for one in wanted[key]}
         on = self._memberships.read(records.values(), joined) if records else {}
         return {

@@ -28,11 +28,21 @@ AGAIN_AFTER: Final = 0.3  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of a person's contact; attributes as in `Seen`."""
+    """What is known of a person's contact; attributes as in `Seen`.
+
+    Attributes:
+        renamed: id of the very contact that is known, which has another address now: it may have to leave our lists.
+    """
 
     record: CrmRecord | None = None
     held: str | None = None
     gone: bool = False
+    renamed: str | None = None
+
+    @property
+    def listed(self) -> str | None:
+        """Return the id of the contact that decides which lists the person is on."""
+        return self.record.id if self.record is not None else self.renamed
 
 
 @dataclass(slots=True)
@@ -71,7 +81,7 @@ class Finder:
         for at, person in named.items():
             if at in answers.rows:
                 found[person.key] = self._by_address(person, at, answers.rows[at])
-            elif at in ids and (told := self._by_id(at, ids[at], by_id)) is not None:
+            elif at in ids and (told := self._by_id(person, at, ids[at], by_id)) is not None:
                 found[person.key] = told
         return found
 
@@ -87,18 +97,18 @@ class Finder:
 
     def _by_address(self, person: Sought, at: str, row: Mapping[str, Any]) -> Found:
         if address(row["properties"].get(EMAIL)) != at:
-            return Found(held=OTHER_PRIMARY_EMAIL)
+            return _other_address(person, [row])
         record = self.record_of(row)
         known = person.record_id
         return Found(record, gone=known is not None and known not in (record.id, *_merged(row)))
 
-    def _by_id(self, at: str, ids: Sequence[str], answers: _Answers) -> Found | None:
+    def _by_id(self, person: Sought, at: str, ids: Sequence[str], answers: _Answers) -> Found | None:
         rows = [answers.rows[id_] for id_ in ids if id_ in answers.rows]
         own = next((row for row in rows if address(row["properties"].get(EMAIL)) == at), None)
         if own is not None:
             return Found(self.record_of(own))
         if rows:
-            return Found(held=OTHER_PRIMARY_EMAIL)
+            return _other_address(person, rows)
         if answers.open(ids):
             return None
         if at in self._memory.record_ids:  # it was just written, and is not shown yet
@@ -142,6 +152,11 @@ class Finder:
             return
         if _is_contact(row):
             _file(found, row, {key}, by_email=by_email)
+
+
+def _other_address(person: Sought, rows: Iterable[Mapping[str, Any]]) -> Found:
+    known = person.record_id
+    return Found(held=OTHER_PRIMARY_EMAIL, renamed=known if known in [id_text(row["id"]) for row in rows] else None)
 
 
 def _file(found: _Answers, row: Mapping[str, Any], asked: set[str], *, by_email: bool) -> None:

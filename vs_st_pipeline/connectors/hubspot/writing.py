@@ -14,7 +14,7 @@ from vs_st_pipeline.connectors.hubspot.client import LOCK_SECONDS, LOCKED, HubSp
 from vs_st_pipeline.connectors.hubspot.lists import Memberships
 from vs_st_pipeline.connectors.hubspot.memory import Memory, address, parts_of
 from vs_st_pipeline.connectors.hubspot.records import EMAIL, OTHERS
-from vs_st_pipeline.connectors.hubspot.standings import SUBSCRIBED, UNSUBSCRIBED
+from vs_st_pipeline.connectors.hubspot.standings import NOT_SPECIFIED, SUBSCRIBED, UNSUBSCRIBED
 from vs_st_pipeline.domain.crm import Ended, Item, Result, Step
 from vs_st_pipeline.domain.errors import PipelineError, Refused
 from vs_st_pipeline.domain.records import id_text
@@ -120,8 +120,8 @@ class Writer:
             return places.get((address(row.get("subscriberIdString")), str(id_text(row.get("subscriptionId")))))
 
         def judge(row: Row, item: Item) -> Result | None:
-            now, why = row.get("status"), row.get("setStatusSuccessReason")
-            if now is None:
+            now, why = (str(row.get(name) or "").strip().upper() for name in ("status", "setStatusSuccessReason"))
+            if now not in (SUBSCRIBED, UNSUBSCRIBED, NOT_SPECIFIED):  # how the person stands is looked at
                 return None
             if now != state:
                 return Result(Ended.REJECTED, code=KEPT if state == SUBSCRIBED else None, http_status=answer.status)

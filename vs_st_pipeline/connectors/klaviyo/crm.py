@@ -53,12 +53,14 @@ class KlaviyoCrm:
         self._finder = Finder(client)
         self._confirms: set[str] = set()
         self._looked: dict[str, float] = {}
+        self._renamed: dict[str, str] = {}  # address of the profile by which somebody stands, by the person's key
         self._writer = Writer(
             client,
             one_by_one=settings.write_one_by_one_up_to,
             job_wait=settings.batch_wait.total_seconds(),
             looked_at=self._looked.get,
             confirms=self._confirms,
+            renamed=self._renamed,
         )
 
     @property
@@ -100,13 +102,16 @@ class KlaviyoCrm:
         """Find these people with their consent, and the lists of those who are subscribed; see `domain.crm.Crm`."""
         for person in people:
             self._looked.pop(person.key, None)
+            self._renamed.pop(person.key, None)
         found = self._finder.find(people)
         states: dict[str, Marketing] = {}
         for key, one in list(found.items()):
-            state = marketing_of(one.profile.attributes) if one.profile else None
+            state = marketing_of(one.stands_by.attributes) if one.stands_by else None
+            if one.renamed is not None:
+                self._renamed[key] = one.renamed.email
             if state is not None:
                 states[key] = state
-            elif one.profile is not None:
+            elif one.stands_by is not None:
                 del found[key]  # a profile that does not say how it stands to mail says nothing
         members = {target.id: self._members(target.id, found, states) for target in targets}
         seen: dict[str, Seen] = {}
@@ -114,7 +119,7 @@ class KlaviyoCrm:
             standings = {
                 target: standing
                 for target in targets
-                if (standing := self._standing(target.id, one.profile, states.get(key), members)) is not None
+                if (standing := self._standing(target.id, one.stands_by, states.get(key), members)) is not None
             }
             if len(standings) == len(set(targets)):
                 seen[key] = Seen(_record(one.profile, fields), one.held, standings, one.at, one.gone)
@@ -123,7 +128,7 @@ class KlaviyoCrm:
 
     def _members(self, list_id: str, found: Mapping[str, Found], states: Mapping[str, Marketing]) -> Mapping[str, bool]:
         """Ask who of those is on a list for whom that decides anything."""
-        asked = [found[key].profile for key, state in states.items() if state.may_be_on(list_id)]
+        asked = [found[key].stands_by for key, state in states.items() if state.may_be_on(list_id)]
         return self._finder.members(list_id, [one for one in asked if one is not None])
 
     def _standing(

@@ -38,12 +38,19 @@ class Found:
         held: one of the words of `domain.crm`.
         at: when the oldest answer's request left, by `time.monotonic()`.
         gone: the profile that was known is not there any more.
+        renamed: the very profile that is known, which has another address now: what was done there may be to be undone.
     """
 
     profile: Profile | None
     at: float
     held: str | None = None
     gone: bool = False
+    renamed: Profile | None = None
+
+    @property
+    def stands_by(self) -> Profile | None:
+        """Return the profile by which the person stands to lists."""
+        return self.profile or self.renamed
 
 
 class Filter:
@@ -208,7 +215,8 @@ class Finder:
             elif said.email_key == one.email_key:
                 found[one.key] = Found(said, when)
             else:
-                found[one.key] = Found(None, when, OTHER_PRIMARY_EMAIL)
+                same = said if said.id == one.record_id else None  # else it was merged into somebody's
+                found[one.key] = Found(None, when, OTHER_PRIMARY_EMAIL, renamed=same)
         return found
 
     def _said(self, person: Sought) -> Rows:

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC
+from types import MappingProxyType
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.klaviyo.client import KlaviyoClient
@@ -45,6 +46,7 @@ class Writer:
         job_wait: float,
         looked_at: Callable[[str], float | None],
         confirms: Set[str] = frozenset(),
+        renamed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -53,12 +55,14 @@ class Writer:
             job_wait: seconds that a job may take.
             looked_at: returns when a person was last looked at, by `Sought.key` and `time.monotonic()`.
             confirms: lists that people get onto by their own confirmation alone.
+            renamed: addresses of profiles that have another one now, by `Sought.key`.
         """
         self._client = client
         self._one_by_one = one_by_one
         self._job_wait = self._patience = job_wait
         self._looked_at = looked_at
         self._confirms = confirms
+        self._renamed = renamed
         self._imports = 0
         self._singly: set[str] = set()
 
@@ -186,7 +190,8 @@ class Writer:
         list_id = _target_of(items[0])
         if items[0].wholly:  # first, so that nobody who is off the list counts as unsubscribed where only that was done
             out = {"subscriptions": {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}}
-            profiles = [{"type": "profile", "attributes": {"email": item.person.email, **out}} for item in items]
+            emails = [self._renamed.get(item.person.key) or item.person.email for item in items]
+            profiles = [{"type": "profile", "attributes": {"email": email, **out}} for email in emails]
             self._client.unsubscribe(profiles)
         if known := [item for item in items if item.record_id is not None]:
             self._client.remove_from_list(list_id, _ids(known))

@@ -10,7 +10,7 @@ import pytest
 
 from vs_st_pipeline.connectors.hubspot import lists
 from vs_st_pipeline.connectors.hubspot.fields import fields_in, moment, text_of
-from vs_st_pipeline.domain.crm import Ended, FieldType, State, Step, Target
+from vs_st_pipeline.domain.crm import OTHER_PRIMARY_EMAIL, Ended, FieldType, State, Step, Target
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings
 from vs_st_pipeline.platform.http.client import Answer
 from vs_st_pipeline.sandbox.hubspot.portal import column
@@ -158,6 +158,17 @@ def test_c6_2_another_primary_address_is_held(box: Served, portal: Portal) -> No
     box.control.edit("known@example.com", {"email": "renamed@example.com"})
     moved = portal.look(sought("known@example.com", id_of(box, "renamed@example.com")))["known@example.com"]
     assert (moved.record, moved.held) == (None, "other_primary_email")
+
+
+def test_c7_11_who_has_another_address_now_is_on_the_lists_of_the_contact_that_is_known(
+    box: Served, portal: Portal
+) -> None:
+    portal.begin()
+    known = id_of(box, "already@example.com")
+    box.control.edit("already@example.com", {"email": "renamed@example.com"})
+    one = portal.look(sought("already@example.com", known))["already@example.com"]
+    assert (one.held, one.record, one.standings[NEWS].missing) == (OTHER_PRIMARY_EMAIL, None, ())
+    box.control.edit("renamed@example.com", {"email": "already@example.com"})
 
 
 @pytest.mark.parametrize("for_good", [False, True])

@@ -329,6 +329,27 @@ def test_c7_6_who_is_not_subscribed_again_is_rejected(box: Served, portal: Porta
     assert told[items[0].id].code == code
 
 
+@pytest.mark.parametrize(
+    ("word", "reason", "wanted"),
+    [
+        ("subscribed", "requested_change_occurred", "accepted"),
+        ("Subscribed", "resubscribe_occurred", "opted_out"),
+        ("unsubscribed", None, "rejected"),
+        ("PENDING", None, None),
+        ("", None, None),
+    ],
+)
+def test_c10_2_the_words_of_an_answer_count_in_any_case_and_an_unknown_one_says_nothing(
+    portal: Portal, word: str, reason: str | None, wanted: str | None
+) -> None:
+    item = consent(sought("known@example.com"))
+    row = {"subscriberIdString": "known@example.com", "subscriptionId": NEWS.id, "status": word}
+    answer = _Said({"results": [{**row, "setStatusSuccessReason": reason}]})
+    portal.client.write_statuses = lambda _inputs: answer  # type: ignore[method-assign]
+    found = portal.send(Step.CONSENT, [item])
+    assert {result.ended.value for result in found.values()} == ({wanted} if wanted else set())
+
+
 def test_c6_5_a_type_that_went_away_is_rejected(box: Served, portal: Portal) -> None:
     box.control.patch("definitions", NEWS.id, {"isActive": False})
     items = [consent(sought("known@example.com")), consent(sought("known@example.com"), TRIAL)]

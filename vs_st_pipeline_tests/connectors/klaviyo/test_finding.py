@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vs_st_pipeline.connectors.klaviyo.profile import Profile
-from vs_st_pipeline.domain.crm import DELETED_THERE, OTHER_PRIMARY_EMAIL, SEVERAL_CONTACTS
+from vs_st_pipeline.domain.crm import DELETED_THERE, OTHER_PRIMARY_EMAIL, SEVERAL_CONTACTS, Ended, Item, State, Step
 from vs_st_pipeline.domain.errors import BadAnswer, Forbidden, Refused, TryLater
 from vs_st_pipeline.sandbox.scenarios.consumer_accounts import ACCOUNTS
 from vs_st_pipeline_tests.connectors.klaviyo.world import NEWS, TRIAL, World, sought
@@ -111,6 +111,18 @@ def test_c6_2_a_profile_of_the_address_under_another_id_is_followed(world: World
     id_ = world.add("ann@example.com")
     seen = world.one(sought("ann@example.com", "01GONE"))
     assert (seen.held, seen.record.id) == (None, id_)  # type: ignore[union-attr]
+
+
+def test_c7_11_who_has_another_address_now_stands_by_the_profile_that_is_known(world: World) -> None:
+    id_ = world.add("renamed@example.com", "SUBSCRIBED", listed=NEWS)
+    never = world.add("plain@example.com")
+    seen = world.one(sought("before@example.com", id_))
+    assert (seen.held, seen.record) == (OTHER_PRIMARY_EMAIL, None)
+    assert (seen.standings[NEWS].state, seen.standings[NEWS].missing) == (State.SUBSCRIBED, ())
+    assert world.one(sought("other@example.com", never)).standings[NEWS].state is State.NEVER
+    item = Item("w", sought("before@example.com", id_), id_, target=NEWS, wholly=True)
+    assert world.send(Step.WITHDRAW, item)["w"].ended is Ended.TAKEN
+    assert world.standing("renamed@example.com").state is State.UNSUBSCRIBED
 
 
 def test_r4_a_merged_profile_of_another_address_is_told(world: World) -> None:
