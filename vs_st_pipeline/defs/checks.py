@@ -10,7 +10,7 @@ Blocking checks fail the run. What keeps a bad plan from being pushed is the pip
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,7 @@ def results(
     now: datetime,
     *,
     allow_unsafe: bool,
+    as_before: Set[str] = frozenset(),
 ) -> Iterator[AssetCheckResult]:
     """Return one result per check over all merchants with a finding.
 
@@ -58,10 +59,12 @@ def results(
         measured: merchant -> checks that were measured in this run.
         findings: of all merchants, including those of this run.
         allow_unsafe: the person who allowed it has seen it: blocking checks report it, but do not fail that run.
+        as_before: merchants that fail as before, which fails no further run.
     """
     for check in checks:
         here = {merchant_id for merchant_id, done in measured.items() if check.id in done}
-        yield _result(check, findings.get(check.id, {}), here, now, allow_unsafe)
+        fails_run = set() if allow_unsafe else here - as_before
+        yield _result(check, findings.get(check.id, {}), here, fails_run, now)
 
 
 def as_evaluation(result: AssetCheckResult, checks: Iterable[Check]) -> AssetCheckEvaluation:
@@ -101,7 +104,7 @@ def _row(check: Check, merchant_id: str, one: StoredResult, here: Collection[str
 
 
 def _result(
-    check: Check, found: Mapping[str, StoredResult], here: Collection[str], now: datetime, allow_unsafe: bool
+    check: Check, found: Mapping[str, StoredResult], here: Set[str], fails_run: Set[str], now: datetime
 ) -> AssetCheckResult:
     bad = sorted(merchant_id for merchant_id, one in found.items() if check.fails(one))
     fine = sorted(found.keys() - set(bad), key=lambda merchant_id: (merchant_id not in here, merchant_id))
@@ -112,7 +115,7 @@ def _result(
     if not found:
         told = "Checked for nobody yet: no merchant got this far."
     # An earlier finding of a merchant that is not in this run is reported, but is no reason to fail this run.
-    blocks = check.blocking and not set(bad).isdisjoint(here) and not allow_unsafe
+    blocks = check.blocking and not fails_run.isdisjoint(bad)
     return AssetCheckResult(
         passed=not bad,
         asset_key=key_of(check).asset_key,

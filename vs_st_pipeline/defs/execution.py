@@ -84,6 +84,7 @@ class Share:
     Attributes:
         assets: keys of what is to be made. checks: what is to be checked.
         partition_keys: the merchants of the run; None: all.
+        as_before: merchants that fail as before: that has failed a run once, and so have their findings.
     """
 
     route: Route
@@ -96,6 +97,7 @@ class Share:
     told: list[MerchantResult] = field(default_factory=list)
     looked_at: list[Report] = field(default_factory=list)
     measured: dict[str, dict[str, Metric]] = field(default_factory=dict)
+    as_before: set[str] = field(default_factory=set)
 
 
 def execute(
@@ -149,7 +151,12 @@ def execute(
                 _remember(logs[name], share, now, to_the_end=to_the_end)
     for share in shares:
         results = checks.results(
-            share.checks, share.measured, findings[share.route.name], now, allow_unsafe=config.allow_unsafe
+            share.checks,
+            share.measured,
+            findings[share.route.name],
+            now,
+            allow_unsafe=config.allow_unsafe,
+            as_before=share.as_before,
         )
         if share.partition_keys is None:
             # For a result, Dagster would look up the partitions of this run, and a tick has none.
@@ -179,8 +186,9 @@ def _told(
         context.log.info(f"{_label(result)} is off (disabled, paused or not in its entry) and was not called")
     if result.measures and result.report:
         share.measured[result.merchant_id] = result.measures
-        share.looked_at += [result.report] if len(share.checks) == len(share.route.checks) else []
+        share.looked_at += [result.report] * (result.looked_at and len(share.checks) == len(share.route.checks))
     if not result.told:
+        share.as_before |= {result.merchant_id} if result.failed else set()
         return
     if share.stages:
         log.tells(result.merchant_id)

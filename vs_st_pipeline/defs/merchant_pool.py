@@ -57,7 +57,8 @@ class MerchantResult:
         report: None where the route is off for the merchant, and so nothing was called.
         told: there is something to report on the pages of its partitions; if False, `made` is empty.
         made: asset -> metadata of what was made, also where a later stage failed.
-        measures: the checks' findings, for assets that were made; empty where no finding can have changed.
+        measures: the checks' findings; empty where no finding can have changed.
+        looked_at: all checks of what was made were measured, and so none has to be before its plan is another one.
         lacks: assets that are never made of this merchant.
     """
 
@@ -67,6 +68,7 @@ class MerchantResult:
     told: bool = False
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
     measures: dict[str, Metric] = field(default_factory=dict)
+    looked_at: bool = False
     lacks: frozenset[str] = frozenset()
 
     @property
@@ -94,8 +96,13 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
 
         result.lacks = route.lacked_by(run.merchant)
 
+        kept: dict[str, dict[str, Any]] = {}  # what the stages of a copy have made
+
         def on_stage(made: StageDone) -> None:
             done[made.name] = made
+            if made.run.warehouse is not run.warehouse:  # a dry run's copy, which is thrown away when the run ends
+                kept.update(metadata.of_stage(route, made.run, made))
+                result.measures |= measure(made.run, _of(part, route.made_by(made.name), result))
             if stopping.is_set():
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
@@ -103,13 +110,12 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
         news = part.is_news(result.report)
         result.told = news == Detail.PAGES
         if result.told:
-            shown = (metadata.of_stage(route, run, stage) for stage in done.values())
+            shown = [kept] if kept else [metadata.of_stage(route, run, stage) for stage in done.values()]
             there = {k: v for one in shown for k, v in one.items() if k not in result.lacks}
             result.made = metadata.with_report(route, there, result.report)
-        if news != Detail.NOTHING:
-            reached = {asset for stage in done for asset in route.made_by(stage)}
-            wanted = [check for check in part.checks if not stages or check.asset in reached]
-            result.measures = measure(run, [check for check in wanted if check.asset not in result.lacks])
+        if not kept and (wanted := _to_measure(result, news, stages, done)):  # a quiet merchant's file is not opened
+            result.measures = measure(run, wanted)
+            result.looked_at = news != Detail.NOTHING
     except PipelineError as error:
         result.report = result.report or route.report(merchant_id, "")
         result.report.status, result.report.error = FAILED, error
@@ -120,6 +126,27 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
     if result.report is not None and result.report.status == FAILED:
         result.told = part.is_news(result.report) == Detail.PAGES
     return result
+
+
+def _of(part: Part, assets: Collection[str], result: MerchantResult) -> list[Check]:
+    """Return the checks of these assets, without those that are never made of the merchant."""
+    return [check for check in part.checks if check.asset in assets and check.asset not in result.lacks]
+
+
+def _to_measure(result: MerchantResult, news: Detail, stages: Collection[str], done: Collection[str]) -> list[Check]:
+    """Return the checks that may find something else than before.
+
+    Where the run failed, what stands of earlier writes is looked at all the same, although nothing was written: it goes
+    on waiting and getting old. Where it failed as before, that alone is.
+    """
+    part, route, report = result.part, result.part.route, result.report
+    assert report is not None
+    written = route.made_by(route.writes) if report.status == FAILED and route.writes in stages else ()
+    if news == Detail.NOTHING:
+        return _of(part, written, result) if report.plan else []
+    if not stages:
+        return _of(part, {check.asset for check in part.checks}, result)
+    return _of(part, {*written, *(asset for stage in done for asset in route.made_by(stage))}, result)
 
 
 def run_all(work: Iterable[tuple[Part, str]], *, jobs: int) -> Generator[MerchantResult]:

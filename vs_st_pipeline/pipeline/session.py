@@ -68,9 +68,11 @@ class StageDone:
         seconds: how long it took so far.
         calls: requests sent for it, by system and call name.
         asked: the questions that were asked for it, why, and what they found.
+        run: the run that made it, in whose files it lies: those of a dry run may be a copy, and gone after the run.
     """
 
     name: str
+    run: Run
     seconds: float = 0.0
     calls: Counter[str] = field(default_factory=Counter)
     asked: list[RequestLogEntry] = field(default_factory=list)
@@ -114,7 +116,7 @@ class Session:
 
     def done_of(self, stage: str) -> StageDone:
         """Return what was done so far for a stage."""
-        return self._done.setdefault(stage, StageDone(stage))
+        return self._done.setdefault(stage, StageDone(stage, self.run))
 
     def keep(self, *stages: str) -> None:
         """Report stages as done that stand as an earlier run made them."""

@@ -47,3 +47,22 @@ def test_a_run_of_dagster_syncs_makes_assets_and_checks_and_tells_nobody(
     before = scene.last_call()
     assert scene.synced()["synced"]["accepted"] == 0
     assert scene.last_call() == before
+
+
+def test_a_shop_that_cannot_be_registered_is_shown_as_that(
+    audience_scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """9: `registered` fails where registering does, although nothing else of the route is ever made then."""
+    scene = audience_scene
+    scene.drop()
+    scene.waymore.set_fault("401", scene.merchant)
+    for name, value in scene.environment().items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+    with DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("merchants", [scene.merchant])
+        done = defs.resolve_job_def("sync_audience").execute_in_process(
+            instance=instance, partition_key=scene.merchant, raise_on_error=False
+        )
+    assert not done.success
+    failed = {one.check_name for one in done.get_asset_check_evaluations() if not one.passed}
+    assert {"registered", "history_complete"} <= failed
