@@ -77,6 +77,8 @@ def _all_stages(session: ConsumersSession, *, whole: bool) -> None:
             session.do(STAGED, stages.stage)
             if PLAN in selected or PUSH in selected:
                 crms.work(session, since)
+                if any(part.error is None for part in report.crms.values()):
+                    session.keep(PLAN, PUSH)  # with nobody due they stand as they were made before
         finally:
             stages.end(session)
         if session.orders.error is not None:
