@@ -17,7 +17,7 @@ from typing import Any
 
 from vs_st_pipeline.defs import metadata
 from vs_st_pipeline.defs.reporting import Detail
-from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater
+from vs_st_pipeline.domain.errors import Internal, PipelineError, TryLater, Unsafe
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline.checks import Check, measure
 from vs_st_pipeline.pipeline.metrics import Metric
@@ -96,13 +96,14 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
 
         result.lacks = route.lacked_by(run.merchant)
 
-        kept: dict[str, dict[str, Any]] = {}  # what the stages of a copy have made
+        copied: dict[str, dict[str, Any]] = {}  # stage of a copy -> what it made
 
         def on_stage(made: StageDone) -> None:
             done[made.name] = made
             if made.run.warehouse is not run.warehouse:  # a dry run's copy, which is thrown away when the run ends
-                kept.update(metadata.of_stage(route, made.run, made))
-                result.measures |= measure(made.run, _of(part, route.made_by(made.name), result))
+                copied[made.name] = metadata.of_stage(route, made.run, made)
+                reached = {asset for stage in done for asset in route.made_by(stage)}
+                result.measures = measure(made.run, _of(part, reached, result))  # some look at what a later stage made
             if stopping.is_set():
                 raise TryLater("the run was stopped before this merchant was done; what is done stands")
 
@@ -110,10 +111,11 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
         news = part.is_news(result.report)
         result.told = news == Detail.PAGES
         if result.told:
-            shown = [kept] if kept else [metadata.of_stage(route, run, stage) for stage in done.values()]
+            stood = [stage for stage in done.values() if not _came_to_nothing(result, stage)]
+            shown = (copied.get(stage.name) or metadata.of_stage(route, run, stage) for stage in stood)
             there = {k: v for one in shown for k, v in one.items() if k not in result.lacks}
             result.made = metadata.with_report(route, there, result.report)
-        if not kept and (wanted := _to_measure(result, news, stages, done)):  # a quiet merchant's file is not opened
+        if not copied and (wanted := _to_measure(result, news, stages, done)):  # a quiet merchant's file is not opened
             result.measures = measure(run, wanted)
             result.looked_at = news != Detail.NOTHING
     except PipelineError as error:
@@ -126,6 +128,19 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
     if result.report is not None and result.report.status == FAILED:
         result.told = part.is_news(result.report) == Detail.PAGES
     return result
+
+
+def _came_to_nothing(result: MerchantResult, stage: StageDone) -> bool:
+    """Say whether a stage is to be shown as failed: of a run that failed, what failed, and in any case what writes.
+
+    A route may go on in spite of trouble, to the end of its last stage, and fail then. If all that it makes were shown
+    as made, nothing would be red, and a backfill could not be retried from failure. A plan that the brake refuses is
+    made all the same: that is where a person looks at it.
+    """
+    if result.report is None or not result.failed:
+        return False
+    refused = isinstance(result.report.error, Unsafe)
+    return (stage.failed and not refused) or stage.name == result.part.route.writes
 
 
 def _of(part: Part, assets: Collection[str], result: MerchantResult) -> list[Check]:

@@ -69,6 +69,7 @@ class StageDone:
         calls: requests sent for it, by system and call name.
         asked: the questions that were asked for it, why, and what they found.
         run: the run that made it, in whose files it lies: those of a dry run may be a copy, and gone after the run.
+        failed: a later part of it went wrong.
     """
 
     name: str
@@ -76,6 +77,7 @@ class StageDone:
     seconds: float = 0.0
     calls: Counter[str] = field(default_factory=Counter)
     asked: list[RequestLogEntry] = field(default_factory=list)
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -106,8 +108,12 @@ class Session:
             return None
         started, called, asked = time.monotonic(), Counter(self.report.calls_by_name()), len(self.run.request_log)
         self.tape.stage = stage
-        made = make(self, *arguments)
         done = self.done_of(stage)
+        try:
+            made = make(self, *arguments)
+        except BaseException:
+            done.failed = True
+            raise
         done.seconds += time.monotonic() - started
         done.calls += Counter(self.report.calls_by_name()) - called
         done.asked += self.run.request_log[asked:]

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, ExecuteInProcessResult
+from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from vs_st_pipeline.definitions import defs
+from vs_st_pipeline.defs import partitions
 from vs_st_pipeline_tests.support.orders import Scene
 
 PLANNED, SYNCED = "orders/planned/vinoshipper/orders", "orders/synced/vinoshipper/orders"
@@ -65,6 +68,31 @@ def test_r27_a_dry_run_shows_its_own_plan_and_makes_no_file(scene: Scene, launch
     assert not checks_of(done)["skus_match"], "what was read is what is checked"
     assert not [name for name in shown if "/synced/" in name]
     assert (scene.writes(), list(scene.home.glob("orders.duckdb*"))) == ([], [])
+
+
+def is_red(instance: DagsterInstance, asset: str, partition: str) -> bool:
+    key = AssetKey(asset.split("/"))
+    with partition_loading_context(dynamic_partitions_store=instance):
+        value = get_and_update_asset_status_cache_value(instance, key, partitions.merchants)
+        assert value is not None
+        return partition in value.deserialize_failed_partition_subsets(partitions.merchants).get_partition_keys()
+
+
+def test_a_merchant_whose_sync_fails_is_red_until_it_is_mended(
+    scene: Scene, launch: Any, instance: DagsterInstance
+) -> None:
+    """The route goes on without the shipper, to its last stage, and fails: what it writes is not shown as made."""
+    scene.shipper.set_fault("cloudflare_503")
+    failed = launch("tick", "run_due", routes=["orders"])
+    assert not failed.success
+    assert SYNCED not in pages_of(failed)
+    assert PLANNED in pages_of(failed), "what was read and planned all the same is shown"
+    assert is_red(instance, SYNCED, scene.merchant)
+    assert not is_red(instance, PLANNED, scene.merchant)
+    scene.shipper.clear_faults()
+    scene.later(minutes=10)
+    assert SYNCED in pages_of(launch("tick", "run_due", routes=["orders"]))
+    assert not is_red(instance, SYNCED, scene.merchant)
 
 
 @pytest.mark.parametrize(("down", "fault"), [("shipper", "cloudflare_503"), ("shop", "500")])
