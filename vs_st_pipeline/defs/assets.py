@@ -17,6 +17,7 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
+    Failure,
     JobDefinition,
     OpExecutionContext,
     ResourceParam,
@@ -98,6 +99,17 @@ class TickConfig(SyncConfig):
     routes: list[str] = Field(default_factory=list, description="Only these routes; none: all.")
 
 
+def _check(config: TickConfig, names: Sequence[str]) -> None:
+    """Refuse what a person may have typed wrong in the launchpad, before anything is called."""
+    if unknown := [name for name in config.routes if name not in names]:
+        raise Failure(
+            f"nothing was called: there is no route {', '.join(unknown)}; there are {', '.join(names)}",
+            allow_retries=False,
+        )
+    if (config.full or config.allow_unsafe) and not config.routes:  # routes.md R38
+        raise Failure("nothing was called: full and allow_unsafe need routes: say which", allow_retries=False)
+
+
 def tick_of(routes: Sequence[Route]) -> JobDefinition:
     """Return the job that runs in one go, for every route, the merchants that are due."""
 
@@ -106,6 +118,7 @@ def tick_of(routes: Sequence[Route]) -> JobDefinition:
         context: OpExecutionContext, config: TickConfig, settings: ResourceParam[Settings]
     ) -> Iterator[AssetMaterialization | AssetCheckResult | AssetCheckEvaluation]:
         """Sync what is due, of all routes side by side."""
+        _check(config, [route.name for route in routes])
         shares = [
             Share(route, {asset.key for asset in route.assets}, route.checks)
             for route in routes

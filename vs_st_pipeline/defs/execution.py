@@ -109,7 +109,6 @@ def execute(
         step: name of the op.
     """
     file, data_dir, run_of = _settings(context, config, settings)
-    dead_runs.hold_lock(data_dir, context.run.run_id)
     now = settings.now()
     storage_id = str(context.instance.run_storage.get_run_storage_id())  # type: ignore[union-attr]
     logs: dict[str, ReportLog] = {}
@@ -230,9 +229,11 @@ def _plan_partitions(context: Context, result: MerchantResult, share: Share, ste
 def _settings(
     context: Context, config: SyncConfig, settings: Settings
 ) -> tuple[MerchantsFile, Path, Callable[[str], Run]]:
-    """Return the merchants file, the data folder, and a function that makes the Run of a merchant."""
+    """Hold the run's lock; return the merchants file, the data folder, and what makes the Run of a merchant."""
     try:
         file, warehouse = settings.merchants_file(), settings.warehouse()
+        settings.now()  # finds a VS_ST_NOW that is not a time before any request is made
+        dead_runs.hold_lock(warehouse.data_dir, context.run.run_id)
     except BadSettings as error:
         raise Failure(f"nothing was called: {sentence(error)}", allow_retries=False) from None
 

@@ -96,9 +96,9 @@ def _work(context: OpExecutionContext, config: HintsConfig, settings: Settings) 
     try:
         file, warehouse = settings.merchants_file(), settings.warehouse()
         settings.now()  # finds a VS_ST_NOW that is not a time before any request is made
+        dead_runs.hold_lock(warehouse.data_dir, context.run.run_id)
     except BadSettings as error:
         raise Failure(f"nothing was called: {sentence(error)}", allow_retries=False) from None
-    dead_runs.hold_lock(warehouse.data_dir, context.run.run_id)
     inbox, stop = Inbox(warehouse.data_dir), Event()
     if not inbox.exists:
         return []

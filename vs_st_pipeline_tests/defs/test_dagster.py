@@ -298,6 +298,30 @@ class TestRuns:
         assert made(result) == set()
         assert "nothing was called: config: " in failure(result)
 
+    @pytest.mark.parametrize("name", ["VS_ST_DATA_DIR", "VS_ST_NOW"])
+    def test_what_cannot_be_used_is_told_with_what_to_do(
+        self, folder: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, name: str
+    ):
+        monkeypatch.setenv(name, str(folder / "merchants.yaml"))
+        told = failure(run(instance))
+        assert "nothing was called: config: " in told
+        assert name in told
+
+    @pytest.mark.parametrize(
+        ("config", "told"),
+        [({"routes": ["order"]}, "there is no route order; there are contacts, orders"),
+         ({"allow_unsafe": True}, "need routes"), ({"full": True}, "need routes")],
+    )  # fmt: skip
+    def test_a_tick_by_hand_says_of_which_routes_it_is(
+        self, folder: Path, instance: DagsterInstance, config: dict[str, object], told: str
+    ):
+        """R38: as the command does, what is said of no route must not go for all."""
+        result = defs.resolve_job_def("tick").execute_in_process(
+            run_config={"ops": {"run_due": {"config": config}}}, instance=instance, raise_on_error=False
+        )
+        assert told in failure(result)
+        assert not (folder / "data" / "merchants").exists()
+
 
 class TestChecks:
     def test_a_bad_finding_stays_until_the_merchant_is_checked_again(self, folder: Path, instance: DagsterInstance):

@@ -32,6 +32,7 @@ from dagster import (
 )
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 
+from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.platform.locks import FileLock, Timeout, file_lock
 from vs_st_pipeline.platform.own_folder import make_own_folder
 from vs_st_pipeline.platform.settings import environment
@@ -46,13 +47,22 @@ _held: list[FileLock] = []  # of the run that this process works on; if it runs 
 
 
 def hold_lock(data_dir: Path, run_id: str) -> None:
-    """Hold a lock until this process ends, so that every process that sees the data folder sees that the run lives."""
+    """Hold a lock until this process ends, so that every process that sees the data folder sees that the run lives.
+
+    Raises:
+        BadSettings: the data folder cannot be used.
+    """
     path = _lock_of(data_dir, run_id)
-    make_own_folder(path.parent)
     draft = path.with_suffix(".new")
-    lock = file_lock(draft)
-    lock.acquire()
-    draft.rename(path)  # so it is held from the moment at which others can see it
+    try:
+        make_own_folder(path.parent)
+        lock = file_lock(draft)
+        lock.acquire()
+        draft.rename(path)  # so it is held from the moment at which others can see it
+    except OSError as error:
+        raise BadSettings(
+            f"the data folder {data_dir} cannot be used ({error.strerror}): make it writable or set VS_ST_DATA_DIR"
+        ) from None
     _held[:] = [lock]
 
 

@@ -76,8 +76,8 @@ class Deleted:
 @op(description="Delete runs and events older than VS_ST_KEEP_RUNS (30d), but for the latest of each partition.")
 def delete_old_runs(context: OpExecutionContext, config: RetentionConfig) -> None:
     """Delete what is old enough, the oldest first."""
-    dead_runs.hold_lock(environment.data_dir(os.environ), context.run_id)
     try:
+        dead_runs.hold_lock(environment.data_dir(os.environ), context.run_id)
         before = environment.now({}) - environment.keep_runs(os.environ)  # the true time, because runs age by it
     except BadSettings as error:
         raise Failure(f"nothing was deleted: {sentence(error)}", allow_retries=False) from None
