@@ -81,6 +81,12 @@ def assets_of(route: Route) -> AssetsDefinition:
         """Run the selected stages for every merchant of the run."""
         # Checks alone may be run without a partition; they then look at all merchants.
         partitioned = context.has_partition_key or context.has_partition_key_range
+        if not partitioned and context.selected_asset_keys and not config.due_only:
+            # As `vs-st sync` needs --merchant or --all: what was chosen by nobody must not go for everybody.
+            raise Failure(
+                "nothing was called: this run names no merchant; choose partitions, or launch a backfill of all",
+                allow_retries=False,
+            )
         share = Share(
             route,
             {"/".join(key.path) for key in context.selected_asset_keys},

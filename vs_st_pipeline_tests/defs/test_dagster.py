@@ -298,6 +298,12 @@ class TestRuns:
         assert made(result) == set()
         assert "nothing was called: config: " in failure(result)
 
+    def test_a_run_that_names_nobody_calls_nobody(self, box: Sandbox, folder: Path, instance: DagsterInstance):
+        """interface.md 3: neither --merchant nor --all calls nothing; a launchpad lets one forget the partition."""
+        result = defs.resolve_job_def("sync").execute_in_process(instance=instance, raise_on_error=False)
+        assert "nothing was called: this run names no merchant" in failure(result)
+        assert [*box.vinoshipper.control.journal(TEST), *box.simpletexting.control.journal(TEST)] == []
+
     @pytest.mark.parametrize("name", ["VS_ST_DATA_DIR", "VS_ST_NOW"])
     def test_what_cannot_be_used_is_told_with_what_to_do(
         self, folder: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, name: str
