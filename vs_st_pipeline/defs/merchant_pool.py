@@ -113,7 +113,8 @@ def run_one(part: Part, merchant_id: str, stopping: threading.Event) -> Merchant
         if result.told:
             stood = [stage for stage in done.values() if not _came_to_nothing(result, stage)]
             shown = (copied.get(stage.name) or metadata.of_stage(route, run, stage) for stage in stood)
-            there = {k: v for one in shown for k, v in one.items() if k not in result.lacks}
+            without = result.lacks | _not_written(result)
+            there = {k: v for one in shown for k, v in one.items() if k not in without}
             result.made = metadata.with_report(route, there, result.report)
         if not copied and (wanted := _to_measure(result, news, stages, done)):  # a quiet merchant's file is not opened
             result.measures = measure(run, wanted)
@@ -141,6 +142,12 @@ def _came_to_nothing(result: MerchantResult, stage: StageDone) -> bool:
         return False
     refused = isinstance(result.report.error, Unsafe)
     return (stage.failed and not refused) or stage.name == result.part.route.writes
+
+
+def _not_written(result: MerchantResult) -> set[str]:
+    """Return the keys of what is written at a part of the route that failed, while others of its parts went on."""
+    route, failed = result.part.route, result.report.parts if result.report is not None else {}
+    return {asset.key for asset in route.assets if asset.stage == route.writes and asset.system in failed}
 
 
 def _of(part: Part, assets: Collection[str], result: MerchantResult) -> list[Check]:

@@ -51,10 +51,15 @@ def _part_of(report: Report, crm: str) -> CrmPart:
     return found or CrmPart(crm)
 
 
+def _in_spite(part: CrmPart, told: str) -> str:
+    """Say what went wrong at a CRM before what was done all the same: of none to write, it may not have been asked."""
+    return f"{part.error.kind}: {part.error.message}; so far {told}" if part.error else told
+
+
 def _found(crm: str) -> InShort:
     def in_short(report: Report, shown: Mapping[str, Any]) -> Short:
-        looked = _part_of(report, crm).looked
-        return f"{counted(looked, 'records')} found", {"records found": looked}
+        part = _part_of(report, crm)
+        return _in_spite(part, f"{counted(part.looked, 'records')} found"), {"records found": part.looked}
 
     return in_short
 
@@ -74,7 +79,7 @@ def _planned(crm: str) -> InShort:
                 counted(part.planned["subscriptions"], "subscriptions"),
             )
         )
-        return f"{short}; {part.held.total()} held back", numbers
+        return _in_spite(part, f"{short}; {part.held.total()} held back"), numbers
 
     return in_short
 
@@ -85,7 +90,7 @@ def _synced(crm: str) -> InShort:
         counts = {"accepted": part.accepted, "rejected": part.rejected, "unknown": part.unknown}
         short = outcomes(counts, "consumers")
         numbers = {f"consumers {name}": count for name, count in counts.items()}
-        return (f"{part.error.kind}: {part.error.message}; {short}" if part.error else short), numbers
+        return _in_spite(part, short), numbers
 
     return in_short
 
