@@ -298,6 +298,13 @@ class TestRuns:
         assert made(result) == set()
         assert "nothing was called: config: " in failure(result)
 
+    def test_one_run_makes_the_assets_of_all_routes(self, folder: Path, instance: DagsterInstance):
+        """R15, R51: `Materialize all` of a partition is one run with a step per route; each holds the run's lock."""
+        job = defs.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(instance=instance, partition_key=TEST, raise_on_error=False)
+        assert result.success
+        assert made(result) == {(asset, TEST) for asset in ALL}
+
     def test_a_run_that_names_nobody_calls_nobody(self, box: Sandbox, folder: Path, instance: DagsterInstance):
         """interface.md 3: neither --merchant nor --all calls nothing; a launchpad lets one forget the partition."""
         result = defs.resolve_job_def("sync").execute_in_process(instance=instance, raise_on_error=False)

@@ -43,16 +43,21 @@ DIED = "the process of this run has died; what it had done stands, and the next 
 LOCKED_AFTER = 300.0  # seconds
 LEFT_OVER_AFTER = 86_400.0  # seconds
 
-_held: list[FileLock] = []  # of the run that this process works on; if it runs several, those before have ended
+_held: dict[Path, FileLock] = {}  # of the run that this process works on; if it runs several, those before have ended
 
 
 def hold_lock(data_dir: Path, run_id: str) -> None:
     """Hold a lock until this process ends, so that every process that sees the data folder sees that the run lives.
 
+    A run of several routes' assets asks for it once per route.
+
     Raises:
         BadSettings: the data folder cannot be used.
     """
     path = _lock_of(data_dir, run_id)
+    if (known := _held.pop(path, None)) is not None and path.exists():
+        _held[path] = known
+        return
     draft = path.with_suffix(".new")
     try:
         make_own_folder(path.parent)
@@ -63,7 +68,8 @@ def hold_lock(data_dir: Path, run_id: str) -> None:
         raise BadSettings(
             f"the data folder {data_dir} cannot be used ({error.strerror}): make it writable or set VS_ST_DATA_DIR"
         ) from None
-    _held[:] = [lock]
+    _held.clear()
+    _held[path] = lock
 
 
 @sensor(
