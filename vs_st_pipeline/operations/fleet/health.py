@@ -293,7 +293,7 @@ def systems_kept(among: Sequence[Route]) -> list[str]:
 def _hints(inbox: Inbox) -> dict[tuple[str, str], Waiting]:
     try:
         return statistics.waiting(inbox)
-    except UNUSABLE:  # it is shown without them
+    except (BadSettings, *UNUSABLE):  # it is shown without them; a VS_ST_NOW that is no time is told of by itself
         return {}
 
 

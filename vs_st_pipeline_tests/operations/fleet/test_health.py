@@ -21,6 +21,7 @@ from vs_st_pipeline.defs.sensors import fleet_watch
 from vs_st_pipeline.operations.fleet import health
 from vs_st_pipeline.operations.fleet.health import Fleet, MerchantHealth
 from vs_st_pipeline.pipeline.status_file import HOURS_KEPT, read_status
+from vs_st_pipeline_tests.support.hints import Hints
 from vs_st_pipeline_tests.support.statuses import MINUTE, NOW, Files
 from vs_st_pipeline_tests.support.story import OTHER, RENSKE, TEST, Story
 
@@ -336,3 +337,18 @@ def test_a_setting_that_keeps_everybody_from_being_synced_is_an_error(files: Fil
     told = list(fleet_checks(files.look(VS_ST_SYNC_FASTEST="2h", VS_ST_VINOSHIPPER_RATE="many")))[-1]
     assert told.severity == AssetCheckSeverity.ERROR
     assert told.description.count("until then nobody is synced") == 2
+
+
+def test_a_present_that_is_no_time_is_told_also_where_webhooks_come(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page tells what keeps everybody from being synced; whose hints wait goes by that same setting."""
+    files.merchant("hill")
+    hints = Hints(files.folder / "data")
+    hints.comes("1")
+    monkeypatch.setenv("VS_ST_NOW", "soon")
+    told = list(fleet_checks(files.look(VS_ST_NOW="soon")))[-1]
+    hints.inbox.close()
+    assert not told.passed
+    assert told.description
+    assert "VS_ST_NOW is not an ISO time" in told.description
