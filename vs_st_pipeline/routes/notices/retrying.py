@@ -9,7 +9,6 @@ from typing import Final
 
 from vs_st_pipeline.connectors.gupshup.settings import GupshupSettings
 from vs_st_pipeline.domain.errors import BadArguments
-from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline.route import Again, Retry
 from vs_st_pipeline.platform.run import Run
@@ -29,7 +28,7 @@ Row = tuple[str, str, str | None, str | None, str | None]
 def find(run: Run, again: Again) -> list[str]:
     """Return what would be tried again, a line each. Raises BadArguments: a word names no message."""
     rows = _rows(run, again)
-    count = f"{counted(len(rows), 'rejected messages')} {'is' if len(rows) == 1 else 'are'}"
+    count = f"{len(rows)} rejected {'message is' if len(rows) == 1 else 'messages are'}"
     told = [f"{run.merchant.id}: {count} judged again, and sent where that may be"]
     return told + [
         f"  {notice_id}: order {order or '-'}, {status or '-'}{f', code {code}' if code else ''}"
