@@ -202,10 +202,15 @@ def test_c22_a_list_whose_order_changes_with_every_request_is_read_by_walks_that
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [[{"name": "Wine", "value": "Syrah"}], "Syrah", 7])
-def test_c13_a_contact_whose_custom_fields_are_not_understood_is_left_alone(
-    story: Story, wire: Between, shape: Any
-) -> None:
+@pytest.mark.parametrize(
+    ("key", "shape"),
+    [
+        *(("customFields", shape) for shape in ([{"name": "Wine", "value": "Syrah"}], "Syrah", 7)),
+        *(("contactPhone", shape) for shape in (7, ["7075550142"], {}, True)),
+        *(("email", shape) for shape in (7, [], {"address": "m@example.com"})),
+    ],
+)
+def test_c13_a_contact_that_is_not_understood_is_left_alone(story: Story, wire: Between, key: str, shape: Any) -> None:
     story.synced()
     story.texting.set_switch("custom_fields_write", "replace")
     spoilt = story.id_of(MARISOL)
@@ -216,7 +221,7 @@ def test_c13_a_contact_whose_custom_fields_are_not_understood_is_left_alone(
         body = told.json
         for row in body.get("content", [body]):
             if row.get("contactId") == spoilt:
-                row["customFields"] = shape
+                row[key] = shape
         told.json = body
 
     wire.rules.append(other_shape)
@@ -232,6 +237,19 @@ def test_c13_a_contact_whose_custom_fields_are_not_understood_is_left_alone(
     assert rows(story, "select id from raw.unreadable where kind = 'contact'") == []
     assert written(story) == set(SYNCED)
     story.clean()
+
+
+def test_a_phone_that_comes_as_a_number_is_the_same_phone(story: Story, wire: Between) -> None:
+    def as_numbers(told: Told) -> None:
+        if listed(told):
+            body = told.json
+            for row in body["content"]:
+                row["contactPhone"] = int(row["contactPhone"])
+            told.json = body
+
+    wire.rules.append(as_numbers)
+    story.synced()
+    assert set(story.written_phones()) == set(SYNCED)
 
 
 @pytest.mark.slow

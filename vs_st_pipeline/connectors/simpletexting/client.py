@@ -130,9 +130,15 @@ def understood(body: object) -> bool:
 
     `customFields` of another shape than an object may hold fields that a write would remove, and so may an object whose
     values are all wrapped in something: they would go back wrapped. A number too large for any program could not be
-    distinguished from another one.
+    distinguished from another one. A phone that is none would go back in place of the contact's own, and an e-mail that
+    is no text may be any, so that another contact would be given it.
     """
     if not isinstance(body, Mapping):
+        return False
+    phone, email = body.get("contactPhone"), body.get("email")
+    if not (phone is None or isinstance(phone, str) or parse_nanp(id_text(phone))):
+        return False
+    if not (email is None or isinstance(email, str)):
         return False
     fields = body.get("customFields")
     values = [value for value in fields.values() if value is not None] if isinstance(fields, Mapping) else []
