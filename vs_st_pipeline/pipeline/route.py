@@ -29,7 +29,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.warehouse.files import Warehouse
-from vs_st_pipeline.platform.warehouse.migrations import SHARED, Layout, Legacy, Lineage, read_lineage
+from vs_st_pipeline.platform.warehouse.migrations import MOST_MEMORY_MB, SHARED, Layout, Legacy, Lineage, read_lineage
 
 Record = dict[str, Any]
 
@@ -247,6 +247,7 @@ class Route:
         needs: names of the sections that a merchant's entry must name to have this route; of each set one will do.
         settings: what the route's own section may hold, or which keys of an entry are the route's; None: nothing.
         toolkits: tables of the toolkits that it is made of, such as `once.schema.ONCE`.
+        memory_mb: how much DuckDB may take for its files, if it is known how little will do.
         migrations: the folder of its own tables' numbered SQL; None where it needs none.
         legacy: how its file was made before each owner had a lineage of its own.
         does: what it does, as the end of a sentence that begins with "Keep".
@@ -327,6 +328,7 @@ class Route:
     alerts: Mapping[str, str] = field(default_factory=dict)
     settings: type[SettingsModel] | None = None
     toolkits: tuple[Lineage, ...] = ()
+    memory_mb: int = MOST_MEMORY_MB
     migrations: Traversable | None = None
     legacy: Legacy | None = None
 
@@ -370,4 +372,5 @@ def layout_of(route: Route) -> Layout:
         (SHARED, *route.toolkits, *(read_lineage(owner, folder) for owner, folder in own if folder)),
         route.legacy,
         tuple((connector.name, stream) for connector in route.connectors for stream in connector.streams),
+        route.memory_mb,
     )

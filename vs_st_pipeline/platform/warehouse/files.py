@@ -43,7 +43,7 @@ from vs_st_pipeline.platform.own_folder import make_own_folder, take_from_others
 from vs_st_pipeline.platform.warehouse import spill
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.lease import Lease
-from vs_st_pipeline.platform.warehouse.migrations import Layout, migrate, remedy
+from vs_st_pipeline.platform.warehouse.migrations import MOST_MEMORY_MB, Layout, migrate, remedy
 
 LOCK_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -55,9 +55,6 @@ DEFAULT_ROUTE = "contacts"  # its files and names are older than routes are: the
 FILE, LOCK = "warehouse.duckdb", "sync.lock"  # of the default route; others have `<route>.duckdb` and `<route>.lock`
 
 T = TypeVar("T")
-
-USUAL_MEMORY, MOST_MEMORY = "224MB", "512MB"
-"""What DuckDB may take in a process, and what it may once that was too little: it keeps what it has read up to that."""
 
 _INVALIDATED = "database has been invalidated"  # DuckDB's words for an instance that is stopped
 
@@ -95,7 +92,7 @@ class _Held:
         self.db: Db | None = None
         self.cursor: duckdb.DuckDBPyConnection | None = None
         self.instance: _Instance | None = None
-        self.memory = ""  # how much DuckDB could take when it was attached
+        self.memory_mb = 0  # how much DuckDB could take when it was attached
         self.inode = self.log_inode = 0
         self.asked_at = 0.0  # monotonic; when it was last checked for a release request
         self.granted = False  # it was released because of a request
@@ -154,7 +151,7 @@ class Warehouse:
         self.layouts = layouts
         self.wait_seconds = wait_seconds
         self._instance: _Instance | None = None
-        self._memory = USUAL_MEMORY
+        self._memory_mb = 0
         self._stopped: list[_Instance] = []  # and still with files attached
         self._scratch: int | None = None  # held open as long as this process lives
         self._folder = data_dir
@@ -511,14 +508,14 @@ class Warehouse:
             if held.instance is not None:
                 self._retire(held.instance)
             short = "ut of memory" in str(error).lower()
-            if short and held.memory != MOST_MEMORY:  # another merchant's thread may have got more meanwhile
-                self._give_more_memory()
+            if short and held.memory_mb != MOST_MEMORY_MB:  # another merchant's thread may have got more meanwhile
+                self._allow(MOST_MEMORY_MB)
                 return Interrupted(
-                    f"DuckDB had less memory than it needed ({USUAL_MEMORY}); the next try has {MOST_MEMORY}"
+                    f"DuckDB had less memory than it needed ({held.memory_mb} MB); the next try has {MOST_MEMORY_MB}"
                 )
         if short:
             return BadSettings(
-                f"DuckDB needed more than {MOST_MEMORY} of memory and could not put the rest aside below "
+                f"DuckDB needed more than {MOST_MEMORY_MB} MB of memory and could not put the rest aside below "
                 f"{self.data_dir / 'tmp'}: is the disk full? Make room, or sync fewer merchants at once; nothing is "
                 "lost"
             )
@@ -529,11 +526,15 @@ class Warehouse:
             )
         return _unusable(held.path, error)
 
-    def _give_more_memory(self) -> None:
-        """Let DuckDB take as much as it ever may from now on. Under the guard."""
-        self._memory = MOST_MEMORY
-        if self._instance is not None:
-            self._instance.connection.execute(f"set memory_limit = '{MOST_MEMORY}'")
+    def _allow(self, megabytes: int) -> None:
+        """Let DuckDB take so much from now on, unless it may take more. Under the guard."""
+        if megabytes > self._memory_mb:
+            self._memory_mb = megabytes
+            if self._instance is not None:
+                self._instance.connection.execute(f"set memory_limit = '{megabytes}MB'")
+
+    def _memory_of(self, route: str) -> int:
+        return self.layouts[route].memory_mb
 
     def _retire(self, instance: _Instance) -> None:
         """Let no other file attach to an instance that is stopped. Under the guard."""
@@ -548,10 +549,11 @@ class Warehouse:
             with self._guard:
                 # A file is not attached to two instances: the old one's end would take the new one's lock from it.
                 if not any(held.path in old.files for old in self._stopped):
+                    self._allow(self._memory_of(held.route))
                     instance = self._connect()
                     cursor = instance.connection.cursor()
                     instance.files.add(held.path)
-                    held.instance, held.memory = instance, self._memory
+                    held.instance, held.memory_mb = instance, self._memory_mb
                     return cursor
             if time.monotonic() >= give_up_at:
                 raise TryLater("DuckDB was stopped in this process by a damaged file, and is still in use; try again")
@@ -580,7 +582,7 @@ class Warehouse:
                     ":memory:",
                     config={
                         "threads": 1,  # its own; the calling thread works too, and many merchants call at once
-                        "memory_limit": self._memory,
+                        "memory_limit": f"{self._memory_mb}MB",
                         "temp_directory": str(self._folder),
                         "autoinstall_known_extensions": False,
                         "autoload_known_extensions": False,

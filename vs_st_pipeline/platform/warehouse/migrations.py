@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -23,6 +24,8 @@ from vs_st_pipeline.platform.failpoints import failpoint
 from vs_st_pipeline.platform.newer import newer
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.platform.warehouse.streams import Stream
+
+MOST_MEMORY_MB: Final = 512  # that DuckDB ever takes in a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,13 @@ class Layout:
 
     Attributes:
         streams: the records that it holds as systems told them, each with its system.
+        memory_mb: how much DuckDB may take for it at first. It keeps what it has read up to that.
     """
 
     lineages: tuple[Lineage, ...]
     legacy: Legacy | None = None
     streams: tuple[tuple[str, Stream], ...] = ()
+    memory_mb: int = MOST_MEMORY_MB
 
 
 def read_lineage(owner: str, folder: Traversable) -> Lineage:

@@ -43,6 +43,7 @@ ROUTE = Route(
     SYSTEMS,
     needs=(frozenset({DESTINATION}), frozenset(SOURCES)),
     migrations=resources.files("vs_st_pipeline.routes.audience") / "sql",
+    memory_mb=224,  # a million customers and as many orders; what it reads it reads once
     does="what a shop knows of its people, products and orders told to WayMore: once as history, then as events",
     records="records of the shop",
     stages=STAGES,

@@ -18,8 +18,8 @@ import pytest
 
 from vs_st_pipeline.domain.errors import BadSettings, Interrupted, TryLater
 from vs_st_pipeline.operations.warehouse import warehouse_at
-from vs_st_pipeline.platform.warehouse import files
 from vs_st_pipeline.platform.warehouse.files import Warehouse
+from vs_st_pipeline.platform.warehouse.migrations import MOST_MEMORY_MB
 from vs_st_pipeline.routes.contacts import stages
 from vs_st_pipeline.routes.contacts.session import ContactsSession
 from vs_st_pipeline_tests.support.commanding import forget_files
@@ -250,18 +250,18 @@ def test_c37_who_was_interrupted_by_anothers_damage_is_run_again_once(
 
 
 def test_who_had_too_little_memory_is_run_again_with_more(both: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[str] = []
-    real = Warehouse._give_more_memory
+    given: list[int] = []
+    real = Warehouse._allow
 
-    def give(warehouse: Warehouse) -> None:
-        given.append(warehouse._memory)
-        real(warehouse)
+    def allow(warehouse: Warehouse, megabytes: int) -> None:
+        given.append(megabytes)
+        real(warehouse, megabytes)
 
-    monkeypatch.setattr(Warehouse, "_give_more_memory", give)
-    monkeypatch.setattr(files, "USUAL_MEMORY", "1MB")
+    monkeypatch.setattr(Warehouse, "_allow", allow)
+    monkeypatch.setattr(Warehouse, "_memory_of", lambda *_: 1)
     forget_files()
     done = both.sync(every=True)
-    assert given[0] == "1MB"
+    assert MOST_MEMORY_MB in given
     assert done.exit_code == 0, done.err
     assert [done.of(one)["synced"]["accepted"] for one in (TEST, OTHER)] == [1, 1]
     both.clean()

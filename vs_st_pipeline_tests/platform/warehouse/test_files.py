@@ -298,19 +298,30 @@ NEEDS_MUCH = "select len(list(md5(i::varchar))) from range(900_000) as r(i)"  # 
 
 
 def test_duckdb_gets_more_memory_where_it_had_too_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "USUAL_MEMORY", "30MB")
+    monkeypatch.setattr(files.Warehouse, "_memory_of", lambda *_: 30)
     warehouse = warehouse_at(tmp_path)
-    with pytest.raises(Interrupted, match=r"less memory than it needed \(30MB\)"), warehouse.open("one") as db:
+    with pytest.raises(Interrupted, match=r"less memory than it needed \(30 MB\)"), warehouse.open("one") as db:
         db.value(NEEDS_MUCH)
     with warehouse.open("one") as db:
         assert db.value(NEEDS_MUCH) == 900_000
 
 
+def test_routes_that_need_little_memory_get_little_until_one_comes_that_needs_more(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    limit = "select current_setting('memory_limit')"
+    with warehouse.open("one", "audience") as db:
+        little = db.value(limit)
+    with warehouse.open("one", "contacts") as db:
+        most = db.value(limit)
+    with warehouse.open("one", "audience") as db:
+        assert (little, most, db.value(limit)) == ("213.6 MiB", "488.2 MiB", most)
+
+
 def test_more_memory_than_duckdb_may_ever_take_is_told_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "USUAL_MEMORY", "30MB")
-    monkeypatch.setattr(files, "MOST_MEMORY", "30MB")
+    monkeypatch.setattr(files, "MOST_MEMORY_MB", 30)
+    monkeypatch.setattr(files.Warehouse, "_memory_of", lambda *_: 30)
     with pytest.raises(BadSettings, match="sync fewer merchants at once"), warehouse_at(tmp_path).open("one") as db:
         db.value(NEEDS_MUCH)
 
