@@ -239,6 +239,34 @@ def test_c13_a_contact_that_is_not_understood_is_left_alone(story: Story, wire: 
     story.clean()
 
 
+@pytest.mark.parametrize(("shape", "held"), [(7, True), (True, True), (700101, False)])
+def test_another_value_that_is_no_text_does_not_go_back_in_place_of_somebodys_text(
+    story: Story, wire: Between, shape: object, held: bool
+) -> None:
+    story.synced()
+    story.synced()  # what was written is read back
+    story.texting.set_switch("custom_fields_write", "replace")
+    tag = next(row["mergeTag"] for row in story.texting.custom_fields(TEST) if row["label"] == "VScustomerID")
+
+    def as_no_text(told: Told) -> None:
+        if told.method == "GET" and "/api/contacts" in told.path:
+            body = told.json
+            for row in body.get("content", [body]):
+                if row.get("contactPhone") == MARISOL:
+                    row["customFields"][tag] = shape
+            told.json = body
+
+    wire.rules.append(as_no_text)
+    change_all(story)
+    report = story.sync().of()
+    assert report["planned"]["noted"].get("unreadable", 0) == int(held)
+    assert written(story) == set(SYNCED) - ({MARISOL} if held else set())
+    wire.rules.clear()
+    story.synced()
+    assert story.contact(MARISOL)["VScustomerID"] == "700101"
+    story.clean()
+
+
 def test_a_phone_that_comes_as_a_number_is_the_same_phone(story: Story, wire: Between) -> None:
     def as_numbers(told: Told) -> None:
         if listed(told):

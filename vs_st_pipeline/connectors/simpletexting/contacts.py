@@ -326,7 +326,7 @@ def _move_cursor(db: Db, run: Run, st: SimpleTextingClient, listing: Listing, be
 
 def _set_other_forms_apart(run: Run, listing: Listing) -> None:
     """Count contacts that came in another form than before among those that are not understood."""
-    if any(item.wrapped for item in listing.found.values()):
+    if any(item.no_text for item in listing.found.values()):
         with run.open() as db:
             for contact_id in in_another_form(db, listing.found.values()):
                 listing.unusable[contact_id] = listing.found.pop(contact_id)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from hashlib import md5
 from typing import Any, Final
 
@@ -60,7 +61,7 @@ class ContactItem(msgspec.Struct, frozen=True):
         updated: None where it cannot be read.
         has_custom_fields: it shows in which form custom fields come.
         drift: names in it that are not documented.
-        wrapped: custom fields whose value is an object or a list.
+        no_text: custom fields whose value is no text, and null neither.
     """
 
     contact_id: str
@@ -75,7 +76,7 @@ class ContactItem(msgspec.Struct, frozen=True):
     updated: datetime | None
     has_custom_fields: bool
     drift: tuple[str, ...]
-    wrapped: tuple[str, ...] = ()
+    no_text: tuple[str, ...] = ()
 
 
 class LiveContact(msgspec.Struct, frozen=True):
@@ -189,32 +190,53 @@ def contact_item(text: bytes, names: FieldKeys) -> ContactItem:
         updated=instant(moment) if moment is not None else None,
         has_custom_fields=bool(custom),
         drift=tuple(unexpected_names(KNOWN_CONTACT, body)),
-        wrapped=_wrapped(custom),
+        no_text=_no_text(custom),
     )
 
 
-def _wrapped(custom: object) -> tuple[str, ...]:
+def _no_text(custom: object) -> tuple[str, ...]:
     values = custom.items() if isinstance(custom, Mapping) else ()
-    return tuple(name for name, value in values if isinstance(value, Mapping | list))
+    return tuple(name for name, value in values if value is not None and not isinstance(value, str))
 
 
 def in_another_form(db: Db, items: Iterable[ContactItem]) -> set[str]:
-    """Return the contacts that have an object or a list in a custom field where text is stored.
+    """Return the contacts that have something else than text in a custom field where other text is stored.
 
-    It would go back with the next write as it came, in place of somebody's text.
+    It would go back with the next write as it came, in place of somebody's text. The number that the text names is the
+    same value. Who edits a field in SimpleTexting writes text.
     """
-    odd = {item.contact_id: item.wrapped for item in items if item.wrapped}
+    odd = {item.contact_id: item for item in items if item.no_text}
     if not odd:
         return set()
     with db.batch({"contact_id": list(odd)}) as batch:
         rows = db.rows(f"select contact_id, body from raw.simpletexting_contacts semi join {batch} using (contact_id)")
     found = set()
     for contact_id, body in rows:
-        custom = (try_object(body) or {}).get("customFields")
-        stored = custom if isinstance(custom, Mapping) else {}
-        if any(isinstance(stored.get(name), str) and stored[name].strip() for name in odd[contact_id]):
+        item = odd[contact_id]
+        stored, now = _custom_of(body), _custom_of(item.text)
+        if any(_is_other(stored.get(name), now[name]) for name in item.no_text):
             found.add(contact_id)
     return found
+
+
+def _custom_of(text: str | bytes) -> Mapping[str, Any]:
+    custom = (try_object(text) or {}).get("customFields")
+    return custom if isinstance(custom, Mapping) else {}
+
+
+def _is_other(stored: object, now: object) -> bool:
+    if not isinstance(stored, str) or not stored.strip():
+        return False
+    return isinstance(now, Mapping | list) or _plain_value(_text(now)) != _plain_value(stored)
+
+
+def _plain_value(text: str) -> Decimal | str:
+    """Return the number that a text names, however it is written, else the text without case."""
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return text.strip().casefold()
+    return number if number.is_finite() else text.strip().casefold()
 
 
 def contact_item_of(text: bytes, names: FieldKeys) -> ContactItem:
