@@ -38,7 +38,7 @@ SCHEDULE = {
     "repositoryName": "__repository__",
     "scheduleName": "sync_schedule",
 }
-RUNS = """{ runsOrError(filter: {pipelineName: "sync"}) {
+RUNS = """{ runsOrError(filter: {pipelineName: "tick"}) {
   ... on Runs { results { runId status startTime endTime } } } }"""
 SAID = """query($id: ID!) { runOrError(runId: $id) { ... on Run { eventConnection { events {
   ... on MessageEvent { message } } } } } }"""

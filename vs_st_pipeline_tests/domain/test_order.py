@@ -94,6 +94,26 @@ def test_the_number_is_kept_as_it_comes(raw: object, number: str) -> None:
     assert order == Order(number)
 
 
+@pytest.mark.parametrize(
+    ("packages", "numbers", "is_known"),
+    [
+        ([{"carrier": "FEDEX", "trackingNumber": 794600000000}], ["794600000000"], True),
+        ([{"carrier": "UPS", "trackingNumber": None}], [], True),
+        ([{"trackingNumber": 7}], [], False),
+        ([{"trackingNumber": True}], [], False),
+        ([{"trackingNumber": "1Z"}, None], ["1Z"], False),
+        ([None], [], False),
+    ],
+)
+def test_what_is_no_box_and_no_tracking_number_says_nothing(
+    packages: list[Any], numbers: list[str], is_known: bool
+) -> None:
+    order = order_of({**DETAIL, "shipping": {"packages": packages}})
+    assert order is not None
+    assert tracking_numbers(order) == numbers
+    assert ("packages" not in order.unread) is is_known
+
+
 @pytest.mark.parametrize("key", [key for key in DETAIL if key != "orderNumber"])
 @pytest.mark.parametrize("junk", [None, "", "x", 5, -1.5, True, [], ["x"], [None], {}, {"id": []}, {"packages": "x"}])
 def test_wrong_types_cost_one_value_only(key: str, junk: object) -> None:

@@ -353,14 +353,25 @@ def _packages(rows: object, reading: Reading) -> tuple[Package, ...]:
         return ()
     found = []
     for row in rows:
+        if row is None:  # a box is an object, so this says nothing of it
+            reading.unread.add("packages")
+            continue
         package = reading.part(row, "packages")
         found.append(
             Package(
                 reading.take("packages", package.get("carrier"), as_text),
-                reading.take("packages", package.get("trackingNumber"), as_code),
+                reading.take("packages", package.get("trackingNumber"), _tracking_number),
             )
         )
     return tuple(found)
+
+
+def _tracking_number(value: object) -> str | None:
+    """Return a tracking number, which may come as a number if it has as many digits as those of carriers."""
+    return as_code(value) if not isinstance(value, int) or value >= _SHORTEST_TRACKING else None
+
+
+_SHORTEST_TRACKING = 10**7
 
 
 def receipt_url_from(receipt: object) -> str | None:
