@@ -7,6 +7,7 @@ subscribed who did not ask for it (audience.md 11).
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,6 +30,7 @@ LISTED = ("drop_style", "post_style")
 """Switches of what comes one after the other: a world has a list of their values."""
 REFUSED = ("wrong_rows", "missing_column", "half_file")
 UNHEARD = ("unsigned", "replayed")
+RETRY_AFTER = 1.0  # seconds that the stand-in says with a 429
 BAD = "o2"
 SHOP_KEY = "a key of thirty-two characters, made up"
 DAY = {
@@ -354,6 +356,8 @@ class _Life:
             report = self.scene.sync()
             if is_over(report, refuses=self.refuses):
                 return report
+            if (report["error"] or {}).get("http_status") == 429:
+                time.sleep(RETRY_AFTER)  # WayMore's rest goes by the real clock
             self.scene.later(minutes=10)
         self.found.append(f"{what} does not come to an end: {report}")
         return report
