@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from hashlib import md5
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from vs_st_pipeline.connectors.simpletexting.names import SIMPLETEXTING
 from vs_st_pipeline.connectors.simpletexting.streams import CONTACTS
 from vs_st_pipeline.domain.codec import BEYOND, try_object
 from vs_st_pipeline.domain.errors import BadRecord
-from vs_st_pipeline.domain.formats import instant, parse_moment
+from vs_st_pipeline.domain.formats import as_decimal, instant, parse_moment
 from vs_st_pipeline.domain.matching import ContactIdentity, carried_id
 from vs_st_pipeline.domain.phone import parse_nanp
 from vs_st_pipeline.platform.clock import utc_now_naive
@@ -232,11 +232,8 @@ def _is_other(stored: object, now: object) -> bool:
 
 def _plain_value(text: str) -> Decimal | str:
     """Return the number that a text names, however it is written, else the text without case."""
-    try:
-        number = Decimal(text.strip())
-    except InvalidOperation:
-        return text.strip().casefold()
-    return number if number.is_finite() else text.strip().casefold()
+    number = as_decimal(text)
+    return number if number is not None else text.strip().casefold()
 
 
 def contact_item_of(text: bytes, names: FieldKeys) -> ContactItem:

@@ -64,14 +64,6 @@ ORDER_PARTS = {
 }
 """The fields that it reads inside those of them that are objects."""
 
-DEPENDS_ON = {
-    "purchasedAt": ("purchased_at",),
-    "shipping": ("rate_code", "rate_description", "carrier", "packages"),
-    "customer": ("customer_since",),
-    "cartType": ("cart_type",),
-}
-"""By key of an answer, the names of an `Order` that depend on it. A first answer that lacks one is read once more."""
-
 DEPENDS_INSIDE = {
     "shipping": {
         "rateCode": "rate_code",
@@ -81,7 +73,15 @@ DEPENDS_INSIDE = {
     },
     "customer": {"customerSince": "customer_since"},
 }
-"""The same of keys inside a part; an answer without one may be whole, where an account says null by leaving out."""
+"""By key inside a part of an answer, the name of an `Order` that depends on it. An answer without one may be whole,
+where an account says null by leaving out."""
+
+DEPENDS_ON = {
+    "purchasedAt": ("purchased_at",),
+    "cartType": ("cart_type",),
+    **{part: tuple(names.values()) for part, names in DEPENDS_INSIDE.items()},
+}
+"""By key of an answer, the names of an `Order` that depend on it. A first answer that lacks one is read once more."""
 
 
 def lacks_part(body: Mapping[str, object], key: str) -> bool:
