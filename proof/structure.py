@@ -59,6 +59,8 @@ NEVER_NULL: dict[str, set[str]] = {
 }
 # What a contact does not have it does not show, so that absent is a statement too, and so are empty objects and texts.
 OWN = ("firstName", "lastName", "email", "birthday", "comment", "lists", "customFields", "contactPhone")
+# A receipt without an address says that there is none (interface.md, section 6: "none or 4xx: empty").
+ADDRESS = "url"
 
 
 @dataclass
@@ -95,6 +97,8 @@ class Trial:
         """Whether the vendor may mean it, so that values may follow."""
         if self.op == "null":
             return self.path not in NEVER_NULL[self.kind] and bool(self.path)
+        if self.kind == "receipt":
+            return self.op == REMOVE and self.path == ADDRESS
         names = self.path.split(".")
         return self.kind in ("contact", "contacts") and self.op == REMOVE and any(name in OWN for name in names)
 

@@ -11,6 +11,7 @@ import pytest
 
 from vs_st_pipeline.connectors.vinoshipper.parse import order_from, receipt_url_from
 from vs_st_pipeline.domain.customer import Membership
+from vs_st_pipeline.domain.errors import BadRecord
 from vs_st_pipeline.domain.formats import parse_moment
 from vs_st_pipeline.domain.order import Order, Package, delivery_method, tracking_numbers, tracking_url
 from vs_st_pipeline.domain.order_history import (
@@ -152,8 +153,7 @@ def test_totals(raw: object, total: str) -> None:
         ({"receiptUrl": " ", "url": " https://example.com/b "}, "https://example.com/b"),
         ({"receipt": {"url": "http://127.0.0.1:8/c"}}, "http://127.0.0.1:8/c"),
         ({"receipt": "https://example.com/d"}, None),
-        ({"url": "javascript:alert(1)"}, None),
-        ({"url": 5, "receipt": []}, None),
+        ({"url": " ", "receipt": []}, None),
         ({}, None),
         (None, None),
         ("https://example.com/e", None),
@@ -161,6 +161,13 @@ def test_totals(raw: object, total: str) -> None:
 )
 def test_receipts(receipt: object, url: str | None) -> None:
     assert receipt_url_from(receipt) == url
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "see below", 5, True, [], {}])
+@pytest.mark.parametrize("name", ["receiptUrl", "url", "receipt"])
+def test_an_address_in_another_form_does_not_say_that_there_is_none(address: object, name: str) -> None:
+    with pytest.raises(BadRecord):
+        receipt_url_from({name: {"url": address} if name == "receipt" else address})
 
 
 @pytest.mark.parametrize(

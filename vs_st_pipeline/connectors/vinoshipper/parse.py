@@ -15,8 +15,10 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.domain.birth import read_birth
 from vs_st_pipeline.domain.customer import Customer, Membership
+from vs_st_pipeline.domain.errors import BadRecord
 from vs_st_pipeline.domain.formats import (
     Moment,
     as_code,
@@ -375,10 +377,19 @@ _SHORTEST_TRACKING = 10**7
 
 
 def receipt_url_from(receipt: object) -> str | None:
-    """Return the web address in a receipt's answer (shape not documented): `receiptUrl`, `url` or `receipt.url`."""
+    """Return the web address in a receipt's answer (shape not documented): `receiptUrl`, `url` or `receipt.url`.
+
+    Returns:
+        The first that is a web address; None where the receipt names none.
+
+    Raises:
+        BadRecord: what stands for the address is no web address, so that nobody can say that there is none.
+    """
     raw = as_mapping(receipt)
-    for value in (raw.get("receiptUrl"), raw.get("url"), as_mapping(raw.get("receipt")).get("url")):
-        url = (as_text(value) or "").strip()
-        if url.lower().startswith(("https://", "http://")):
-            return url
+    given = [raw.get("receiptUrl"), raw.get("url"), as_mapping(raw.get("receipt")).get("url")]
+    for value in given:
+        if isinstance(value, str) and value.strip().lower().startswith(("https://", "http://")):
+            return value.strip()
+    if any(not isinstance(value, str) or value.strip() for value in given if value is not None):
+        raise BadRecord("a receipt's address came in another form", system=VINOSHIPPER, call="receipt")
     return None
