@@ -9,6 +9,7 @@ It is long because stories, switches and kills are told in one set of words.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -252,10 +253,13 @@ class Scene(Commanding):
 
     # The judge.
 
-    def wrong(self, *, settled: bool = True, killed: bool = False, excused: Collection[str] = ()) -> list[str]:
+    def wrong(
+        self, *, settled: bool = True, killed: bool = False, late: bool = False, excused: Collection[str] = ()
+    ) -> list[str]:
         """Return what no story may ever leave behind; nothing, if all is well.
 
         Args:
+            late: a part of the shop could be read late, so that a record may go again as late history, with more in it.
             settled: nothing is under way any more: what the shop has is told, and who opted out is no subscriber.
             killed: a process was killed at its work.
             excused: ids that are held, refused or gone, so that they need not be told.
@@ -263,7 +267,7 @@ class Scene(Commanding):
         allowed = KILLED if killed else ()
         found = [f"a violation: {one}" for one in self.waymore.violations() if one["what"] not in allowed]
         found += [f"a message for history: {one}" for one in self._messages_for_history()]
-        found += [f"in two parts: {one}" for one in self._in_two_parts()]
+        found += [f"in two parts: {one}" for one in self._in_two_parts(late)]
         if settled and self.is_shop:
             found += [f"never told: {one}" for one in self._lost(set(excused))]
             found += [f"subscribed still: {one}" for one in sorted(self.subscribers() - self.consents())]
@@ -276,16 +280,21 @@ class Scene(Commanding):
             if one["by"] == "mass" or (one["what"], one["id"]) in old:
                 yield one
 
-    def _in_two_parts(self) -> Iterator[str]:
-        """Records in two parts of other keys that were both acknowledged and read by the client; late ones aside."""
-        parts: dict[tuple[str, str], set[str]] = {}
+    def _in_two_parts(self, late: bool) -> Iterator[str]:
+        """Records in two parts of other keys that were both acknowledged and read by the client.
+
+        Args:
+            late: only those that say the same.
+        """
+        parts: dict[tuple[str, ...], set[str]] = {}
         for call in self.waymore.calls(self.merchant):
             if "event" in call or call["fault"] or call["refused"] or not 200 <= (call["status"] or 0) < 300:
                 continue
             for item in call["data"]:
                 if call["what"] in ("customers", "products", "orders"):
-                    parts.setdefault((call["what"], _id(call["what"], item)), set()).add(call["key"])
-        yield from (f"{block} {id}" for (block, id), keys in parts.items() if len(keys) > 1)
+                    name = (call["what"], _id(call["what"], item), *([json.dumps(item)] if late else []))
+                    parts.setdefault(name, set()).add(call["key"])
+        yield from (f"{name[0]} {name[1]}" for name, keys in parts.items() if len(keys) > 1)
 
     def _lost(self, excused: set[str]) -> Iterator[str]:
         known = {kind: self.ids(kind) for kind in ("customers", "products", "orders")}

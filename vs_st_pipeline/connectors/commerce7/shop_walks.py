@@ -7,8 +7,8 @@ It is long because a walk, what it believes, and what a walk that was broken off
 
 A page and the cursor after it are stored together, so a sync that dies goes on where it was. What a walk showed counts
 only when it has come to its end: until then the last one stands. A list whose records move while it is walked shows one
-twice and another one not at all, so a walk that shows either is made once more before anybody is gone. Where a list
-knows no cursor, its pages are asked for by number.
+twice and another one not at all, so a walk that shows either is made once more before anybody is gone; where that one
+too shows a record twice, nobody is. Where a list knows no cursor, its pages are asked for by number.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _ROUNDS: Final = 2
 _MOST_PAGES: Final = 100_000
 _FEW: Final = 5
 _BAD_CURSOR: Final = (400, 404, 410, 422)
+_FORMER_ROUND: Final = -1
+"""The place of rows that an earlier round of a walk has shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +234,22 @@ def _end(run: Run, one: ShopList, walk: Walk) -> Walked | None:
                 *(walk.done_began_at, walk.done_at, walk.done_rows, walk.newest, walk.unreadable),
             )
             with db.transaction():
+                db.execute(f"update {WALKED} set place = ? where kind = ?", [_FORMER_ROUND, one.name])
                 store_walk(db, one.name, again)
             return None
         assert walk.began_at is not None
+        twice = db.value(
+            f"select count(*) - count(distinct id) from {WALKED} where kind = ? and place > ?",
+            [one.name, _FORMER_ROUND],
+        )
+        complete = not walk.blind and not twice
         with db.transaction():
-            changed = _settle(run, db, one, gone=not walk.blind)
+            changed = _settle(run, db, one, gone=complete)
             db.execute(f"delete from {WALKED} where kind = ?", [one.name])
             done = Walk(None, None, 0, 0, False, walk.began_at, run.now(), distinct, None, False)
             store_walk(db, one.name, done)
     run.request_log.append(RequestLogEntry(one.name, "the list is walked", distinct, f"{walk.pages} pages"))
-    return Walked(distinct, True, not walk.blind, walk.began_at, changed)
+    return Walked(distinct, True, complete, walk.began_at, changed)
 
 
 def _give_up(db: Db, one: ShopList, walk: Walk) -> None:

@@ -119,12 +119,13 @@ class Commerce7Source:
                 self._products(session, db, walked[PRODUCTS])
             if _ended(walked, CUSTOMERS) or _ended(walked, ADDRESSES):
                 self._customers(session, db, walked.get(CUSTOMERS))
-            if _ended(walked, CARTS):
+            # The variants of lines are options or none: not before the products are known (`_only_options`).
+            if _ended(walked, CARTS) and _are_known(db, PRODUCTS):
                 self._carts(session, db, walked[CARTS])
             unreadable = walk_of(db, CARTS).unreadable
             arriving.note(db, Noted.CARTS_UNREADABLE, Kind.CART, [""] if unreadable else [])
             # An order goes with its customer, whose age and consent are looked at: not before these are known.
-            if walk_of(db, ORDERS).done_at is not None and _ended(walked, CUSTOMERS):
+            if _are_known(db, ORDERS) and _are_known(db, PRODUCTS) and _ended(walked, CUSTOMERS):
                 self._orders(session, db, walked.get(ORDERS))
 
     def _stage_only(self, session: AudienceSession, records: Collection[tuple[str, str]]) -> None:
@@ -137,7 +138,7 @@ class Commerce7Source:
                 self._products(session, db, None, found)
             if found := ids.get(Kind.CUSTOMER):
                 self._customers(session, db, None, found)
-            if found := ids.get(Kind.ORDER):
+            if (found := ids.get(Kind.ORDER)) and _are_known(db, PRODUCTS):
                 self._orders(session, db, None, found)
 
     # --- each kind --------------------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ class Commerce7Source:
             source = f"select id, mapped from {BY_NAME[CUSTOMERS].table} where true {among}"
             arriving.rows_of(db, "arrived_customers", "customer_id", source, arriving.PERSON, {})
             parts: dict[str, str] = {}
-            if walk_of(db, ADDRESSES).done_at is not None:
+            if _are_known(db, ADDRESSES):
                 spec = arriving.struct({**arriving.ADDRESS, "first": arriving.TEXT, "since": arriving.TEXT})
                 db.execute(
                     f"""create or replace temp table arrived_addresses as
@@ -239,7 +240,7 @@ class Commerce7Source:
 
     def is_complete(self, session: AudienceSession, block: str) -> bool:
         with session.run.open() as db:
-            return all(walk_of(db, name).done_at is not None for name in NEEDS[Block(block)])
+            return all(_are_known(db, name) for name in NEEDS[Block(block)])
 
     def can_have(self, session: AudienceSession, block: str) -> bool:
         return can_have(session, block)
@@ -286,7 +287,7 @@ class Commerce7Source:
             waiting = [
                 path
                 for path, name in zip(_PATHS, (CUSTOMERS, ADDRESSES, PRODUCTS, CARTS, ORDERS), strict=True)
-                if walk_of(db, name).done_at is None
+                if not _are_known(db, name)
             ]
         if not waiting:
             return None
@@ -327,6 +328,11 @@ def _changed(db: Db, order_id: str) -> Any:
 
 def _ended(walked: dict[str, Walked], name: str) -> bool:
     return name in walked and walked[name].ended
+
+
+def _are_known(db: Db, name: str) -> bool:
+    """Say whether a list was ever read to its end."""
+    return walk_of(db, name).done_at is not None
 
 
 def _is_of_one_list(error: PipelineError) -> bool:

@@ -204,6 +204,17 @@ def test_who_is_in_no_walk_is_gone(shop: Shop) -> None:
     assert "c1" not in shop.known()
 
 
+def test_whoever_lacks_while_another_one_shows_twice_is_not_gone(shop: Shop) -> None:
+    """6.2, `gone from a complete read`: a list that shows somebody twice, also when walked once more, is none."""
+    shop.walk()
+    shop.rows[1] = shop.rows[3]
+    found = shop.walk()
+    assert (found.rows, found.ended, found.complete) == (4, True, False)
+    assert "c1" in shop.known()
+    shop.rows[1] = person(1)
+    assert shop.walk().complete
+
+
 def test_a_row_that_names_nobody_keeps_all(shop: Shop) -> None:
     """R22: somebody may be behind it, so nobody is gone."""
     shop.walk()

@@ -182,6 +182,22 @@ def test_carts_that_cannot_be_read_stop_nothing(
     assert "carts_unreadable" not in {word for word, _, _ in world.notes()}
 
 
+def test_what_names_products_waits_until_they_are_known(
+    world: SourceWorld, box: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4.2, one variant: no option. Which lines name an option is not known before, and no cart changes when it is."""
+    box.control.set_fault("hollow", path_regex="/v1/product$")
+    session, arrived = world.sync(monkeypatch)
+    assert set(session.seen.failed) == {"products"}
+    assert not {"carts", "orders"} & set(arrived.rows)
+    box.control.clear_faults()
+    _, arrived = world.sync(monkeypatch)
+    assert arrived.rows["carts"].keys() == _ids(box, "carts").keys()
+    assert arrived.rows["orders"]
+    options = {part["option_id"] for part in arrived.parts["shop_options"]}
+    assert {part["option_id"] for part in arrived.parts["shop_cart_lines"]} - {None} <= options
+
+
 @pytest.mark.parametrize(("name", "value"), [("cursor", "ignored"), ("moves_during_walk", True)])
 def test_every_way_to_walk_shows_all(
     world: SourceWorld, box: Served, monkeypatch: pytest.MonkeyPatch, name: str, value: Any
