@@ -143,11 +143,11 @@ class Trial:
         self.scene.waymore.set_fault(kind, self.scene.merchant, **fields)
 
     def _well(self, what: str) -> None:
-        for _ in range(SYNCS):
+        for turn in range(1, SYNCS + 1):
             ended = self.sync()
             if ended.status == "ok" and ended.report.get("history", {}).get("state") in ("done", None):
                 return
-            self.scene.later(minutes=10)
+            self.scene.later(minutes=10 * turn)  # an answer without a message is waited for by the hour
         raise Finding(what, [str(ended)])
 
     def judged(self, case: str, kills: int) -> list[str]:
