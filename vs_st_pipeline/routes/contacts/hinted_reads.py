@@ -31,11 +31,11 @@ from vs_st_pipeline.connectors.vinoshipper.customers import look_up, looked_up
 from vs_st_pipeline.connectors.vinoshipper.membership_feed import customer_in_feed
 from vs_st_pipeline.connectors.vinoshipper.names import VINOSHIPPER
 from vs_st_pipeline.connectors.vinoshipper.read_queue import HINTED, hint, is_hinted
-from vs_st_pipeline.domain.errors import Forbidden, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.errors import Forbidden, NotSent, PipelineError, Refused, TryLater
 from vs_st_pipeline.domain.hints import CONTACT, CUSTOMER, MEMBERSHIP, ORDER, Hint, Outcome
 from vs_st_pipeline.domain.matching import ContactIdentity, Link
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.domain.single_reads import is_of_one_record
+from vs_st_pipeline.domain.single_reads import IN_A_ROW, is_of_one_record
 from vs_st_pipeline.pipeline.hinted import MOST_REQUESTS, HintDesk
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.contacts.everybody import are_wanted
@@ -46,11 +46,11 @@ T = TypeVar("T")
 USUAL_REQUESTS: Final = 3  # an order, its customer, its receipt
 WAIT_SECONDS: Final = 5.0
 _READ_WELL: Final = {
-    ORDER: ("raw.vinoshipper_orders", "order_number", "detail_status = 200"),
-    CUSTOMER: ("raw.vinoshipper_customers", "customer_id", "detail_status = 200"),
-    CONTACT: ("raw.simpletexting_contacts", "contact_id", "not gone"),
+    ORDER: ("raw.vinoshipper_orders", "order_number", "detail_at", "detail_status = 200"),
+    CUSTOMER: ("raw.vinoshipper_customers", "customer_id", "detail_at", "detail_status = 200"),
+    CONTACT: ("raw.simpletexting_contacts", "contact_id", "read_at", "not gone"),
 }
-IN_A_ROW: Final = 2  # reads that failed one after the other: the system's trouble, and no further record has to show it
+_SHOWN_BY: Final = {"search_customers": CUSTOMER, "memberships": CUSTOMER}  # calls that are not of one record
 
 
 class HandedOver(Exception):
@@ -133,9 +133,11 @@ class HintedReads:
     _customers: dict[int, bool | None] = field(default_factory=dict)  # news, or None: it answered 404
     _contacts: dict[str, str | None] = field(default_factory=dict)  # status, or None: it is not there
     _well: set[str] = field(default_factory=set)
-    _answers: dict[str, bool] = field(default_factory=dict)  # whether another record of a kind is shown, after a 403
+    _answers: dict[str, bool | None] = field(default_factory=dict)  # whether another record of a kind can be read
+    _asked_last: str = ""  # id of the record that was asked for last
     _linked: dict[str, tuple[ContactIdentity, Link]] = field(default_factory=dict)
-    _failed: int = 0
+    _failed: int = 0  # reads in a row
+    _new_failed: int = 0
     _own: int = 0  # requests to the shop for the record that is read now
     _receipts: int = 0  # that are yet to be read, at most
 
@@ -230,41 +232,72 @@ class HintedReads:
         return self._contacts.get(contact_id)
 
     def judge(self, records: Sequence[HintedRecord]) -> None:
-        """Raise the error of a record that could not be read, where that is so of all of them."""
+        """Raise the error of a record that could not be read, where that is so of all, and none of a kind is read."""
         failed = [record.error for record in records if record.error is not None]
-        if any(isinstance(error, Forbidden) and self._answers.get(error.call or "") for error in failed):
-            return  # others of its kind are shown: it is about that record alone
+        if any(self._answers.get(_kind_of(error)) for error in failed):
+            return  # others are read well: it is about those records alone
         if failed and len(failed) == len(records):
             raise failed[0]
 
     def _went_wrong(self, record: HintedRecord, error: PipelineError) -> None:
+        """Note that a record cannot be read; the others are read all the same (routes.md R40).
+
+        Raises:
+            PipelineError: the error itself: it is the system's trouble.
+        """
         if not is_of_one_record(error):
             raise error
-        if isinstance(error, Forbidden) and self._answers_others(error.call or "", record.name):
-            record.error = error
-            return
         self._failed += 1
-        if self._failed >= IN_A_ROW or (isinstance(error, TryLater) and error.system not in self._well):
+        self._new_failed += not any(hint.tries for hint in record.hints)  # one that failed before says nothing new
+        if self._new_failed >= IN_A_ROW:
             raise error
+        well = error.system in self._well
+        if self._failed > 1 or not well or isinstance(error, Forbidden):
+            # Asked now and not at the end: where the system is down, no other record has to wait for its time to pass.
+            others = None if isinstance(error, NotSent) else self._answers_others(error, record)
+            if others is False or (others is None and (self._failed > 1 or (isinstance(error, TryLater) and not well))):
+                raise error
         record.error = error
 
-    def _answers_others(self, kind: str, name: str) -> bool:
-        """Say whether records of a kind that were read well are shown, where one was forbidden: one of two (R40)."""
+    def _answers_others(self, error: PipelineError, record: HintedRecord) -> bool | None:
+        """Say whether a record that was read well can be read still: the one read last, or the one before it.
+
+        None: there is none that may be asked.
+        """
+        kind = _kind_of(error)
         if kind in _READ_WELL and kind not in self._answers:
-            table, key, well = _READ_WELL[kind]
-            with self.session.run.open() as db:
+            table, key, read_at, well = _READ_WELL[kind]
+            hinted = [hint.id or "" for hint in self.desk.hints.values() if hint.kind == kind]
+            with self.session.run.open() as db, db.batch({"id": [*hinted, record.name, self._asked_last]}) as batch:
                 rows = db.rows(
-                    f"""select cast({key} as varchar) as id from {table} where {well} and id <> ?
-                        order by {key} desc limit 2""",
-                    [name],
+                    f"""select cast({key} as varchar) from {table}
+                        where {well} and cast({key} as varchar) not in (select id from {batch})
+                          and cast({key} as varchar) not in (select id from raw.unreadable where kind = ?)
+                        order by {read_at} desc, {key} desc limit 2""",
+                    [kind],
                 )
-            self._answers[kind] = any(self._is_shown(kind, row[0]) for row in rows)
-        return self._answers.get(kind, False)
+            self._answers[kind] = self._is_any_shown(kind, [row[0] for row in rows])
+        return self._answers.get(kind)
+
+    def _is_any_shown(self, kind: str, ids: Sequence[str]) -> bool | None:
+        shown: bool | None = None
+        for record_id in ids:
+            if not self.desk.may_ask(SIMPLETEXTING if kind == CONTACT else VINOSHIPPER, most=None):
+                return shown
+            try:
+                shown = self._is_shown(kind, record_id)
+            except TryLater:
+                return False  # as long as this one took, so would the next
+            except PipelineError as error:
+                if not is_of_one_record(error):
+                    return False
+                shown = False
+            if shown:
+                return True
+        return shown
 
     def _is_shown(self, kind: str, record_id: str) -> bool:
         shop, texting = self.session.vinoshipper, self.session.simpletexting
-        if not self.desk.may_ask(SIMPLETEXTING if kind == CONTACT else VINOSHIPPER, most=None):
-            return False
         try:
             if kind == CONTACT:
                 texting.contact(record_id)
@@ -272,15 +305,13 @@ class HintedReads:
                 shop.order(record_id)
             else:
                 shop.customer(int(record_id))
-        except Forbidden:
-            return False
         except Refused as refused:
             return refused.http_status == 404
         return True
 
     def _went_well(self, system: str) -> None:
         self._well.add(system)
-        self._failed = 0
+        self._failed = self._new_failed = 0
 
     @property
     def room(self) -> int:
@@ -334,6 +365,7 @@ class HintedReads:
         """Read and store an order, once more where its answer was cut short; None where it answered 404."""
         run, shop = self.session.run, self.session.vinoshipper
         self._orders.add(number)
+        self._asked_last = number
         landed, began = None, run.now()
         for _ in range(2):
             body = _unless_gone(lambda: shop.order(number))
@@ -396,6 +428,7 @@ class HintedReads:
 
     def _read_customer(self, record: HintedRecord, customer_id: int) -> None:
         run, shop, desk = self.session.run, self.session.vinoshipper, self.desk
+        self._asked_last = str(customer_id)
         body = _unless_gone(lambda: shop.customer(customer_id))
         self._went_well(VINOSHIPPER)
         with run.open() as db:
@@ -475,6 +508,7 @@ class HintedReads:
         return [found[0]]
 
     def _read_contact(self, contact_id: str, *, hinted: bool = False) -> None:
+        self._asked_last = contact_id
         contacts.fetch_contact(self.session.run, self.session.simpletexting, contact_id, hinted=hinted)
         self._went_well(SIMPLETEXTING)
         self._note_status(contact_id)
@@ -531,6 +565,11 @@ class HintedReads:
         if not look_up(run, self.session.vinoshipper, phone, self._ask):
             raise HandedOver
         self._went_well(VINOSHIPPER)
+
+
+def _kind_of(error: PipelineError) -> str:
+    """Return the kind of record that shows whether what a request asks for is answered at all."""
+    return _SHOWN_BY.get(error.call or "", error.call or "")
 
 
 def _stored_contacts(db: Db, name: str) -> list[str]:

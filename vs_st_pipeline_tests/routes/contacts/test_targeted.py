@@ -755,7 +755,53 @@ def test_h30_a_record_that_cannot_be_read_keeps_its_hints_and_no_other_one_s(hin
     assert hints.outcomes() == [("waiting", None), ("done", "written")]
     assert (report.status, report.noted["unreadable"]) == ("partial", 1)
     report = hints.sync()
+    assert (report.status, report.error, report.noted["unreadable"]) == ("partial", None, 1)
+    story.shop.set_switch("fault", [{"kind": "400", "path_regex": "/orders/"}], TEST)
+    report = hints.sync()
     assert (report.status, report.error and report.error.kind) == ("failed", "bad_answer"), "nothing could be read"
+
+
+@pytest.mark.parametrize("kind", ["500", "400", "hollow"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_r40_records_that_cannot_be_read_hold_up_no_other_one(hints: Hints, kind: str, count: int) -> None:
+    story = hints.story
+    for number in range(count):
+        story.shop.add_order(700101, orderNumber=f"BAD{number}", total="3.00", orderStatus="SHIPPED")
+        hints.put(ORDER, f"BAD{number}")
+    story.shop.set_switch("fault", [{"kind": kind, "path_regex": "/orders/BAD"}], TEST)
+    ships(story)
+    hints.put(ORDER, SHIPPED)
+    report = hints.sync()
+    assert hints.outcomes() == [("waiting", None)] * count + [("done", "written")]
+    assert (report.status, report.error, report.noted["unreadable"]) == ("partial", None, count)
+    report = hints.sync()
+    assert (report.status, report.error, report.noted["unreadable"]) == ("partial", None, count), (
+        "one read well is asked"
+    )
+    assert hints.calls()["PUT /v2/api/contacts/" + story.id_of(MARISOL)] == 1
+
+
+@pytest.mark.parametrize("kind", ["500", "400"])
+def test_r40_where_what_was_read_well_fails_too_it_is_the_system_s_trouble(hints: Hints, kind: str) -> None:
+    story = hints.story
+    story.shop.set_switch("fault", [{"kind": kind, "path_regex": "/orders/"}], TEST)
+    ships(story)
+    hints.put(ORDER, "90000000007")
+    hints.put(ORDER, SHIPPED)
+    report = hints.sync()
+    expected = "try_later" if kind == "500" else "bad_answer"
+    assert (report.status, report.error and report.error.kind) == ("failed", expected)
+    assert hints.outcomes() == [("waiting", None)] * 2
+
+
+def test_r40_five_records_in_a_row_are_the_system_s_trouble(hints: Hints) -> None:
+    story = hints.story
+    for number in range(5):
+        hints.put(ORDER, f"BAD{number}")
+    story.shop.set_switch("fault", [{"kind": "400", "path_regex": "/orders/BAD"}], TEST)
+    ships(story)
+    hints.put(ORDER, SHIPPED)
+    assert hints.sync().status == "failed"
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/orders/90000000007$", None), ("/orders/", "auth")])
