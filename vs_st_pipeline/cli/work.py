@@ -6,13 +6,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from vs_st_pipeline.cli.options import json_option, read_settings, select
+from vs_st_pipeline.cli.options import json_option, select
 from vs_st_pipeline.cli.output import say, say_json, say_json_line, tell
 from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.formats import counted
@@ -60,7 +60,7 @@ def work(ids: tuple[str, ...], more_ids: tuple[str, ...], jobs: int, once: bool,
 
 def _worker(ids: tuple[str, ...], jobs: int, stop: threading.Event) -> tuple[Any, Any]:
     from vs_st_pipeline.cli import sync as cli_sync
-    from vs_st_pipeline.operations.settings import fleet_rates
+    from vs_st_pipeline.operations.settings import fleet_rates, read_merchants
     from vs_st_pipeline.operations.webhooks.daily import DailyLooks
     from vs_st_pipeline.operations.worker.looks import Looks
     from vs_st_pipeline.operations.worker.roster import Roster, stamp_of
@@ -82,8 +82,13 @@ def _worker(ids: tuple[str, ...], jobs: int, stop: threading.Event) -> tuple[Any
         options = {"route": route.name, "trigger": "hint", "inbox": inbox, "lock_wait": 0.0, "stop": stop.is_set}
         return cli_sync.make_run(merchant, **options)
 
+    def merchants(anything: bool) -> Sequence[Merchant]:
+        # Who has left the file is synced no more, also where it was the last one.
+        path = settings_path(os.environ)
+        return read_merchants(path, os.environ, all_bad=anything, nobody=anything).merchants
+
     roster = Roster(
-        lambda: read_settings().merchants,
+        merchants,
         lambda: stamp_of(settings_path(os.environ)),
         ids,
         lambda said: tell(f"warning: {said}"),

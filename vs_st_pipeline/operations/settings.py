@@ -41,17 +41,20 @@ def read_merchants(
     all_secrets: bool = False,
     secrets: bool = True,
     all_bad: bool = False,
+    nobody: bool = False,
 ) -> MerchantsFile:
     """Read and check the merchants file.
 
     Args:
-        path, environ, all_secrets, secrets, all_bad: as in `platform.settings.merchants`.
+        path, environ, all_secrets, secrets, all_bad, nobody: as in `platform.settings.merchants`.
 
     Raises:
         BadSettings: the file cannot be read at all, or no merchant of it is usable. The message names file and line.
     """
     collect_less()  # thousands of entries are some hundred thousand objects: looking for cycles took a third of it
-    return merchants.read_merchants(path, environ, house(), all_secrets=all_secrets, secrets=secrets, all_bad=all_bad)
+    return merchants.read_merchants(
+        path, environ, house(), all_secrets=all_secrets, secrets=secrets, all_bad=all_bad, nobody=nobody
+    )
 
 
 def read_standing(path: Path, environ: Mapping[str, str], *, all_secrets: bool = False) -> MerchantsFile:

@@ -72,7 +72,7 @@ class Watch:
         seen = self._look()
         if seen != self._seen:
             try:
-                found = read_merchants(self._path, self._environ, secrets=False, all_bad=True)
+                found = read_merchants(self._path, self._environ, secrets=False, all_bad=True, nobody=True)
             except BadSettings as error:  # read again at the next look: what is wrong may be over, and no time change
                 self._warn([f"{error.message}; what the file said before stays in force"])
                 return

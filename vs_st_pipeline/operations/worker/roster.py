@@ -79,12 +79,13 @@ class Roster:
     """The roster of one worker.
 
     Attributes:
-        read: reads the merchants. stamp: changes when what it reads does.
+        read: reads the merchants; whether a file of which nobody can be used is told as any other, which at the
+            beginning it is not: then whoever started it is told. stamp: changes when what it reads does.
         ids: only these merchants; empty: all.
         warn: told why the last good one stays in force.
     """
 
-    read: Callable[[], Iterable[Merchant]]
+    read: Callable[[bool], Iterable[Merchant]]
     stamp: Callable[[], object]
     ids: Collection[str] = ()
     warn: Callable[[str], None] = lambda _: None
@@ -110,7 +111,7 @@ class Roster:
             if self._pairs is None or stamp != self._stamp or now >= self._read_at + READ_SECONDS:
                 self._stamp, self._read_at = stamp, now
                 try:
-                    merchants = list(self.read())
+                    merchants = list(self.read(self._pairs is not None))
                     self._pairs, self._timed = pairs_of(merchants, self.ids), timed_of(merchants, self.ids)
                 except BadSettings as error:
                     if self._pairs is None:

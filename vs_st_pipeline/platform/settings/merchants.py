@@ -308,6 +308,7 @@ def read_merchants(
     all_secrets: bool = False,
     secrets: bool = True,
     all_bad: bool = False,
+    nobody: bool = False,
 ) -> MerchantsFile:
     """Read and check the merchants file (interface.md, section 2), and what lies in `merchants.d` beside it (R64).
 
@@ -320,6 +321,7 @@ def read_merchants(
         all_secrets: read those of disabled merchants too.
         secrets: if false, no secret is read at all, only the form of their references is checked.
         all_bad: a file of which no merchant is usable is returned, too.
+        nobody: and one that says in so many words that there is none: the last one has left.
 
     Raises:
         BadSettings: the file cannot be read at all, has an unknown key at the top or a fault in `defaults`,
@@ -328,6 +330,8 @@ def read_merchants(
     files = _read_files(path, house)
     found = _read_entries(path, files, environ, house, all_secrets, secrets)  # a fault in `defaults` is told first
     if not (files.entries or files.unreadable):
+        if nobody and files.says_nobody:
+            return found
         raise files.nobody
     if not found.merchants and not all_bad:
         _refuse(list(found.bad))
@@ -533,9 +537,11 @@ class _Files:
         folders: by the name that messages give a file, its folder.
         unreadable: files of `merchants.d` by their names without `.yaml`, and why they cannot be read.
         nobody: says where a merchant is to be added, if there is none.
+        says_nobody: that there is none is what is written, and not what is left of a file that was cut or moved.
     """
 
     nobody: BadSettings
+    says_nobody: bool = False
     top: Node | None = None
     entries: list[Node] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
@@ -555,6 +561,8 @@ def _read_files(path: Path, house: House | None = None) -> _Files:
         files.top = top
         files.entries += parts["merchants"].items(whole=True) if "merchants" in parts else []
         files.nobody = parts.get("merchants", top).problem(_NOBODY)
+        listed = parts.get("merchants")
+        files.says_nobody = bool(parts) and folder.is_dir() if listed is None else not listed.is_null()
     for file in _yaml_files(folder):
         name = f"{folder.absolute().name}/{file.name}"
         files.folders[name] = file.absolute().parent

@@ -260,3 +260,31 @@ def test_no_token_or_secret_shows_in_a_repr(tmp_path: Path) -> None:
     assert HILLSIDE in shown
     for secret in (token[8:], SECRET, "a value that nobody sees"):
         assert secret not in shown
+
+
+def test_h14_who_was_the_last_one_in_the_file_has_no_url_any_more(tmp_path: Path) -> None:
+    path = write_settings(tmp_path, [entry(HILLSIDE)])
+    watched = Watched(tmp_path)
+    watched.watch.begin()
+    for cut in ("", "merchants:\n", "defaults: {}\n"):
+        path.write_text(cut)
+        watched.watch.look()
+        assert watched.takes(url()), "nobody says that there is none: what the file said before stays in force"
+    write_settings(tmp_path, [])
+    watched.watch.look()
+    assert watched.urls() == set()
+    write_settings(tmp_path, [entry("new")])
+    watched.watch.look()
+    assert watched.takes(url("new"))
+
+
+def test_h14_who_was_the_last_one_with_a_file_of_its_own_has_no_url_any_more(tmp_path: Path) -> None:
+    (tmp_path / "merchants.d").mkdir()
+    own = write_settings(tmp_path, [entry(HILLSIDE)]).rename(tmp_path / "merchants.d" / f"{HILLSIDE}.yaml")
+    (tmp_path / "merchants.yaml").write_text("defaults: {}\n")
+    watched = Watched(tmp_path)
+    watched.watch.begin()
+    assert watched.takes(url())
+    own.unlink()
+    watched.watch.look()
+    assert watched.urls() == set()
