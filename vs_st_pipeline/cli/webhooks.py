@@ -184,11 +184,13 @@ def test(
 @webhooks.command(short_help="Remove our webhooks.")
 @_common
 @_moved_from
+@_system_option("Only at this system.")
 @click.option("--id", "hook_id", metavar="ID", help="This one alone, whosever it is; asks first.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(
     asked: _Asked,
     moved_from: tuple[str, ...],
+    systems: tuple[str, ...],
     hook_id: str | None,
     yes: bool,
 ) -> None:
@@ -198,11 +200,13 @@ def remove(
     site = _site(moved_from)
     chosen = asked.chosen()
     if hook_id is None:
-        return _end(_for_each(chosen, asked.jobs, lambda run: registering.remove(run, site)), asked.as_json)
+        return _end(_for_each(chosen, asked.jobs, lambda run: registering.remove(run, site, systems)), asked.as_json)
+    if not hook_id.strip():
+        raise click.UsageError("--id is empty: name a webhook, as `vs-st webhooks list` shows it")
     if asked.every or len(chosen) != 1:
         raise click.UsageError("--id is about one merchant: name it with --merchant ID")
     confirm(f"{chosen[0].merchant_id}: the webhook {hook_id} will be removed, whosever it is", yes)
-    return _end(_for_each(chosen, 1, lambda run: registering.remove_one(run, site, hook_id)), asked.as_json)
+    return _end(_for_each(chosen, 1, lambda run: registering.remove_one(run, site, hook_id, systems)), asked.as_json)
 
 
 @webhooks.command(short_help="Give hook URLs new tokens.")

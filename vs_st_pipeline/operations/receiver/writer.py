@@ -180,8 +180,9 @@ class Writer:
         for one in batch:
             self.waiting -= len(one.arrivals)
             if id(one) in results and not one.done.done():
-                self._figures.stored(now - one.since)
-                one.done.set_result(results[id(one)])
+                if stored := results[id(one)]:
+                    self._figures.stored(now - one.since)
+                one.done.set_result(stored)
 
 
 def _why(error: Exception) -> str:

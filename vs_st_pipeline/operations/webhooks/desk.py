@@ -144,17 +144,20 @@ class Desk:
         finally:
             self._tell(missing=False)
 
-    def remove_one(self, id: str) -> None:
+    def has_one(self, id: str) -> bool:
+        """Say whether a webhook with this id is registered, whosever it is."""
         registrar = self._registrar()
-        if registrar is None:
+        return registrar is not None and any(one.id == id for one in registrar.list())
+
+    def remove_one(self, id: str) -> None:
+        """Remove the webhook with this id."""
+        if (registrar := self._registrar()) is None:
             return
-        found = next((one for one in registrar.list() if one.id == id), None)
-        if found is not None:
-            self.singly, self.refused = self.before.singly, set(self.before.refused)
-            registrar.remove(id)
-            self.entry.done["removed"] += 1
-            self._list(registrar)
-            self._tell(missing=False)
+        self.singly, self.refused = self.before.singly, set(self.before.refused)
+        registrar.remove(id)
+        self.entry.done["removed"] += 1
+        self._list(registrar)
+        self._tell(missing=False)
 
     # --- how ---
 

@@ -65,14 +65,15 @@ def look(run: Run, site: Site, systems: Collection[str] = ()) -> Entry:
     return entry
 
 
-def remove(run: Run, site: Site, *, all_or_none: bool = False) -> Entry:
-    """Remove all of ours at all of a merchant's systems.
+def remove(run: Run, site: Site, systems: Collection[str] = (), *, all_or_none: bool = False) -> Entry:
+    """Remove all of ours at a merchant's systems.
 
     Args:
+        systems: only these; empty: all that the merchant has.
         all_or_none: where the list of one system cannot be read, none is removed at the others either.
     """
     entry = Entry(run.merchant.id, wants_all=False)
-    with _desks(run, site, entry) as desks:
+    with _desks(run, site, entry, systems) as desks:
         for desk in desks:
             with desk.answering_for():
                 desk.find_ours()
@@ -82,11 +83,23 @@ def remove(run: Run, site: Site, *, all_or_none: bool = False) -> Entry:
     return entry
 
 
-def remove_one(run: Run, site: Site, id: str) -> Entry:
-    """Remove the webhook with this id, whosever it is."""
+def remove_one(run: Run, site: Site, id: str, systems: Collection[str] = ()) -> Entry:
+    """Remove the webhook with this id, whosever it is; none where two systems have one with it.
+
+    Args:
+        systems: as in `remove`.
+    """
     entry = Entry(run.merchant.id, wants_all=False)
-    with _desks(run, site, entry) as desks:
+    with _desks(run, site, entry, systems) as desks:
+        found: list[Desk] = []
         for desk in desks:
+            with desk.answering_for():
+                found += [desk] if desk.has_one(id) else []
+        if len(found) > 1:
+            names = " and ".join(desk.name for desk in found)
+            entry.errors[""] = BadSettings(f"{names} have a webhook with this id; say which one with --system NAME")
+            return entry
+        for desk in found:
             with desk.answering_for():
                 desk.remove_one(id)
     if not entry.done["removed"] and not entry.errors:

@@ -375,6 +375,8 @@ def test_h9_a_commit_that_fails_is_503_and_told_once(tmp_path: Path) -> None:
     inbox = Full(tmp_path / "data")
     with receiving(tmp_path, inbox=inbox) as running:
         assert [running.call(url(), order()).status for _ in range(3)] == [503] * 3
+        assert running.figures is not None
+        assert "vs_st_hooks_store_seconds_count 0" in running.figures.text(), "nothing was stored (H13)"
         inbox.full = False
         assert running.call(url(), order()).status == 204
         assert len(running.entries()) == 1

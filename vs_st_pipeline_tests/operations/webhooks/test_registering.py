@@ -246,6 +246,25 @@ def test_h37_remove_takes_ours_and_by_id_any_after_asking(hooked: Hooked) -> Non
     assert hooked.there(SHOP) == []
 
 
+def test_h33_an_id_of_two_systems_or_of_none_removes_nothing(hooked: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systems that count their webhooks have one of the same number; a row that cannot be read has none."""
+    hooked.put(SHOP, STRANGE, "ORDER")
+    listed = VinoshipperRegistrar.list
+    monkeypatch.setattr(SimpleTextingRegistrar, "list", lambda _: [replace(one, id="12") for one in theirs])
+    monkeypatch.setattr(VinoshipperRegistrar, "list", lambda _: [replace(one, id="12") for one in theirs])
+    theirs = [Registration("12", ("ORDER",), STRANGE)]
+    hooked.story.clear_journals()
+    entry = hooked.webhooks("remove", "--id", "12", "--yes", code=1)
+    assert entry["error"]["kind"] == "config"
+    assert "--system" in entry["error"]["message"]
+    done = hooked.run("webhooks", "remove", "--merchant", TEST, "--id", "", "--yes")
+    assert (done.exit_code, "--id is empty" in done.err) == (2, True)
+    assert (hooked.asked(SHOP), hooked.asked(TEXTING)) == ("", "")
+    monkeypatch.setattr(VinoshipperRegistrar, "list", listed)
+    (row,) = hooked.there(SHOP)
+    assert hooked.webhooks("remove", "--id", row["id"], "--yes", "--system", SHOP)["done"] == {**NONE, "removed": 1}
+
+
 def test_h39_settings_that_are_missing_are_exit_2_before_anything_is_called(hooked: Hooked) -> None:
     """H39: no `VS_ST_PUBLIC_URL` or secret."""
     for values in (
