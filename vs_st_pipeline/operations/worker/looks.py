@@ -186,7 +186,10 @@ class Looks:
         self._find(pairs)
         if time.monotonic() >= self._placed_at + PLACE_SECONDS:
             now = self.inbox.clock()
-            self.inbox.place_looks({one: first_at(one, period, now) for one, period in self._every.items()})
+            self.inbox.place_looks(
+                {one: first_at(one, period, now) for one, period in self._every.items()},
+                {one: now + period + 1.0 for one, period in self._every.items()},
+            )
             self._placed_at = time.monotonic()
         at = self.inbox.looks(until)
         due = [(moment, self._seers[one], self._every[one]) for one, moment in at.items() if one in self._every]

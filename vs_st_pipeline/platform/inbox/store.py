@@ -720,10 +720,15 @@ class Inbox:
 
     # --- looks at lists (opt-in looks) ---
 
-    def place_looks(self, first: Mapping[str, float]) -> None:
-        """Place the first look of each merchant that has none so far."""
-        known = {row[0] for row in self._rows("select merchant from looks where next_at >= 0")}
-        new = [(merchant, at) for merchant, at in first.items() if merchant not in known]
+    def place_looks(self, first: Mapping[str, float], latest: Mapping[str, float]) -> None:
+        """Place the first look of each merchant that has none so far.
+
+        Args:
+            latest: when each is due at the latest: one that stands later was placed by a longer period, or by a clock
+                that was wrong, and is placed anew.
+        """
+        known = dict(self._rows("select merchant, next_at from looks where next_at >= 0"))
+        new = [(merchant, at) for merchant, at in first.items() if known.get(merchant, math.inf) > latest[merchant]]
         if new:
             with self._write() as db:
                 db.executemany(

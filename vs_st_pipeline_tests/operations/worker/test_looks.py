@@ -103,6 +103,27 @@ def test_a_look_is_claimed_by_one_worker_and_the_first_is_spread(looking: Any) -
     assert found._due(pairs, time.time() + 1000) == []
 
 
+def test_a_shorter_period_holds_at_once_and_a_clock_that_was_wrong_keeps_nobody_from_being_looked_at(
+    looking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, inbox, pairs, _ = looking
+    monkeypatch.setattr(looks, "PLACE_SECONDS", 0.0)
+    [(merchant, route)] = pairs.values()
+
+    def due_with(period: timedelta) -> float:
+        changed = replace(merchant, webhooks=replace(merchant.webhooks, opt_in_look=period))
+        found._due({(TEST, "contacts"): (changed, route)}, time.time())
+        [at] = inbox.looks().values()
+        return float(at) - time.time()
+
+    due_with(timedelta(days=1))
+    inbox.claim_look(TEST, time.time() + 86_000)
+    assert 85_000 < due_with(timedelta(days=1)) < 86_001
+    assert due_with(timedelta(minutes=2)) < 121
+    inbox.ask("update looks set next_at = ?", [time.time() + 30 * 86_400])
+    assert due_with(timedelta(minutes=2)) < 121
+
+
 def test_no_look_where_it_is_off_or_nothing_was_synced(looking: Any) -> None:
     found, _, pairs, story = looking
     [(merchant, route)] = pairs.values()
