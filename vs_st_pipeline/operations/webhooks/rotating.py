@@ -19,6 +19,8 @@ from vs_st_pipeline.operations.webhooks.compare import Row, State
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.site import Site
 from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
+from vs_st_pipeline.platform.connector import Connector
+from vs_st_pipeline.platform.inbox.store import inbox_in
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 
@@ -60,7 +62,14 @@ def rotate(
             left.append(f"{one.title}: its routes are paused, so its token stays; rotate when they are not")
             continue
         part, key = run.merchant.webhooks.of(one.name), f"webhooks.{one.name}"
-        if not under_way:
+        if _waits(run, one):  # by the token before that one calls may still come, which nobody can ask for again
+            left.append(
+                f"{one.title}: no call has come by its present URL yet, so the older one is still taken and no token "
+                "is counted up; --now takes the older one no more"
+            )
+            if at_once:
+                values[f"{key}.previous_until"] = None
+        elif not under_way:
             values[f"{key}.generation"] = part.generation + 1
             values[f"{key}.previous_until"] = None if at_once else (now() + OVERLAP).replace(microsecond=0)
         elif at_once and part.previous_until is not None:
@@ -78,6 +87,16 @@ def rotate(
     entry = registering.register(run, site, systems, ready=lambda system: ready(run, system))
     entry.says += left
     return entry if paste is None else _waiting(entry, paste)
+
+
+def _waits(run: Run, connector: Connector[Any]) -> bool:
+    """Say whether a system's older token holds until a call has come by the present one (routes.md R36)."""
+    part = run.merchant.webhooks.of(connector.name)
+    if connector.hooks is None or not connector.hooks.stores_when_off or part.previous_until is None:
+        return False
+    inbox = inbox_in(run.warehouse.data_dir)
+    proved = frozenset[tuple[str, str, int]]() if inbox is None else inbox.proved_tokens()
+    return part.generation > 1 and (run.merchant.id, connector.name, part.generation) not in proved
 
 
 def _can_go(row: Row, seen: Entry) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 
 from vs_st_pipeline import routes
 from vs_st_pipeline.connectors.sopost import CONNECTOR
+from vs_st_pipeline.domain.hints import Call
 from vs_st_pipeline.operations.merchant_files import NotChanged
 from vs_st_pipeline.operations.webhooks import leaving, registering, rotating, wanted
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.site import Site
 from vs_st_pipeline.platform.hooks import make_token
+from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline.platform.settings.webhooks import SystemWebhooks, WebhookSettings
 from vs_st_pipeline.sandbox.sopost.server import SoPost
 from vs_st_pipeline_tests.connectors.sopost.world import World
@@ -138,6 +141,32 @@ def test_r36_another_token_is_told_and_the_older_one_left_to_sopost_s_people(
     assert (entry.status, states(entry), entry.done["made"]) == ("ok", ["told"], 1)
     assert [hook["url"] for hook in there(world)] == [url(), url(2)]
     assert any("only its own people remove" in one for one in entry.says)
+
+
+def test_r36_a_token_whose_url_nobody_has_called_yet_is_not_counted_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older token holds until a call has come by the new one: a third one would end it (calls would be lost)."""
+    register(world)
+    changed: dict[str, Any] = {}
+
+    def change(path: Path, merchant: str, values: dict[str, Any], environ: Any) -> None:
+        changed.update(values)
+
+    monkeypatch.setattr(rotating, "change", change)
+    until = datetime.now(UTC) + timedelta(hours=24)
+    world.webhooks = WebhookSettings(systems={"sopost": SystemWebhooks(generation=2, previous_until=until)})
+    register(world)
+    entry = rotating.rotate(world.run(), SITE, world.folder, {})
+    assert (changed, len(there(world))) == ({}, 2)
+    assert any("no call has come by its present URL yet" in one for one in entry.says)
+    rotating.rotate(world.run(), SITE, world.folder, {}, at_once=True)
+    assert changed == {"webhooks.sopost.previous_until": None}
+    call = Call("order", "1")
+    inbox = Inbox(world.run().warehouse.data_dir)
+    inbox.put([Arrival(GLOW, "sopost", call, ("consumers",), until.isoformat(), proves=2)])
+    rotating.rotate(world.run(), SITE, world.folder, {})
+    assert changed["webhooks.sopost.generation"] == 3
 
 
 def test_r64_a_rotation_in_a_person_s_file_is_finished_by_the_next_one(
