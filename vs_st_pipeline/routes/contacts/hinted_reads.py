@@ -45,6 +45,8 @@ from vs_st_pipeline.routes.contacts.session import ContactsSession
 T = TypeVar("T")
 USUAL_REQUESTS: Final = 3  # an order, its customer, its receipt
 WAIT_SECONDS: Final = 5.0
+MOST_LOST: Final = 2  # reads that were waited for in vain; what failed before is then left to a later targeted sync
+LOST_SECONDS: Final = 60.0
 _READ_WELL: Final = {
     ORDER: ("raw.vinoshipper_orders", "order_number", "detail_at", "detail_status = 200"),
     CUSTOMER: ("raw.vinoshipper_customers", "customer_id", "detail_at", "detail_status = 200"),
@@ -100,6 +102,11 @@ class HintedRecord:
         return any(map(tells_opt_out, self.hints))
 
     @property
+    def failed_before(self) -> bool:
+        """Say whether it could not be read before either."""
+        return any(hint.tries for hint in self.hints)
+
+    @property
     def has_new_phone(self) -> bool:
         """Say whether its phone changed: what was known of it says nothing."""
         return any(map(tells_new_phone, self.hints))
@@ -138,6 +145,7 @@ class HintedReads:
     _linked: dict[str, tuple[ContactIdentity, Link]] = field(default_factory=dict)
     _failed: int = 0  # reads in a row
     _new_failed: int = 0
+    _lost: int = 0  # reads for which all of `give_up_after` was waited
     _own: int = 0  # requests to the shop for the record that is read now
     _receipts: int = 0  # that are yet to be read, at most
 
@@ -198,6 +206,11 @@ class HintedReads:
         """
         read = {ORDER: self._order, CUSTOMER: self._customer, MEMBERSHIP: self._membership, CONTACT: self._contact}
         self._own = 0
+        if (
+            self._lost >= MOST_LOST and record.failed_before
+        ):  # the merchant's lock is not held for minutes by what fails
+            record.waits = LOST_SECONDS
+            return
         try:
             if not record.opts_out:
                 self._see_room()
@@ -248,7 +261,8 @@ class HintedReads:
         if not is_of_one_record(error):
             raise error
         self._failed += 1
-        self._new_failed += not any(hint.tries for hint in record.hints)  # one that failed before says nothing new
+        self._new_failed += not record.failed_before  # one that did says nothing new of the system
+        self._lost += isinstance(error, TryLater)
         if self._new_failed >= IN_A_ROW:
             raise error
         well = error.system in self._well

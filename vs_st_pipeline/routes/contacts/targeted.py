@@ -113,6 +113,7 @@ class _Targeted:
                 reads.settle_without_asking(db, record)
         self._settle(records)
         asking = [record for record in records if record.outcome is None]
+        asking.sort(key=lambda record: record.failed_before)  # one that fails anew keeps nobody waiting
         for record in asking[MOST_RECORDS:]:
             record.waits = 0.0
         asking = asking[:MOST_RECORDS]

@@ -794,6 +794,21 @@ def test_r40_where_what_was_read_well_fails_too_it_is_the_system_s_trouble(hints
     assert hints.outcomes() == [("waiting", None)] * 2
 
 
+def test_r40_records_that_fail_again_and_again_do_not_hold_the_lock_for_minutes(hints: Hints) -> None:
+    story = hints.story
+    story.shop.set_switch("fault", [{"kind": "500", "path_regex": "/orders/BAD"}], TEST)
+    for number in range(4):
+        story.shop.add_order(700101, orderNumber=f"BAD{number}", total="3.00", orderStatus="SHIPPED")
+        hints.put(ORDER, f"BAD{number}")
+    hints.inbox.ask("update hints set tries = 1")
+    ships(story)
+    hints.put(ORDER, SHIPPED)
+    report = hints.sync()
+    assert hints.outcomes() == [("waiting", None)] * 4 + [("done", "written")]
+    assert (report.status, report.noted["unreadable"]) == ("partial", 2)
+    assert {path for path in hints.calls() if "BAD" in path} == {f"GET /api/v3/p/orders/BAD{one}" for one in (0, 1)}
+
+
 def test_r40_five_records_in_a_row_are_the_system_s_trouble(hints: Hints) -> None:
     story = hints.story
     for number in range(5):
