@@ -13,7 +13,7 @@ from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases, facts, part_ids, registration, sources_table
 from vs_st_pipeline.routes.audience.report import AudienceReport
 from vs_st_pipeline.routes.audience.session import AudienceSession
-from vs_st_pipeline.routes.audience.words import BLOCKS, Block, Noted
+from vs_st_pipeline.routes.audience.words import BLOCKS, SHOPPERS, Block, Noted
 
 SKIP: Final = "skip"
 REFUSALS: Final = "refusals_in_a_row"
@@ -31,7 +31,7 @@ _HELD_BY_BLOCK: Final = {
     Block.CUSTOMERS: _HELD,
     Block.SUBSCRIBERS: "select id from planned.audience_held where kind = 'subscriber'",
     Block.PRODUCTS: _NOBODY,
-    Block.WISHLIST: _HELD,
+    Block.WISHLIST: f"select id from planned.audience_held where kind in {SHOPPERS}",
     Block.ORDERS: f"""select id from planned.audience_held where kind = 'order'
         union all select order_id from staged.shop_orders where customer_id in ({_HELD})""",
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
-from vs_st_pipeline.routes.audience.difference import Terms, held, is_empty, left, note, released
+from vs_st_pipeline.routes.audience.difference import Terms, held_shoppers, is_empty, left, note, released_shoppers
 from vs_st_pipeline.routes.audience.words import Block, Event, Noted, Rank
 
 # Stock has events of its own; what a shop calls a product, and in which order it shows options, has none.
@@ -175,9 +175,9 @@ def wishes(db: Db, by: Terms) -> None:
                 c.id is not null or {by.is_old(Block.WISHLIST, _OWN, "s.lacked_at")} as late
             from (select * from staged.shop_wishlists where gone_at is null) as s
             anti join synced.base_wishes as b using (customer_id, product_id)
-            anti join {held("customer")} as h on h.id = s.customer_id
+            anti join {held_shoppers()} as h on h.id = s.customer_id
             anti join {left("wish")} as l on l.id = s.customer_id
-            left join {released("customer")} as c on c.id = s.customer_id"""
+            left join {released_shoppers()} as c on c.id = s.customer_id"""
     )
     if not is_empty(db, "aud_came"):
         _came(db, by)
@@ -188,7 +188,7 @@ def wishes(db: Db, by: Terms) -> None:
                 {by.is_off(Event.WISHLIST_DELETE)} as silent,
                 coalesce(s.gone_at, timestamp '{by.now}') as seen_at, {_OWN} as own_at
             from synced.base_wishes as b left join staged.shop_wishlists as s using (customer_id, product_id)
-            anti join {held("customer")} as h on h.id = customer_id
+            anti join {held_shoppers()} as h on h.id = customer_id
             anti join (select id from temp.aud_open where kind = 'wish') as l on l.id = customer_id
             anti join (select customer_id as id from staged.shop_customers where gone_at is not null) as g
                 on g.id = customer_id
@@ -242,7 +242,7 @@ def _differing_carts(db: Db, by: Terms) -> None:
     guests = "" if by.guest_carts else "where id <> ''"
     db.execute(
         f"""create or replace temp table aud_carts as
-            select * from (select * from temp.aud_ids {guests}) anti join {held("customer")} as h using (id)
+            select * from (select * from temp.aud_ids {guests}) anti join {held_shoppers()} as h using (id)
             anti join {left("customer")} as l using (id)
             anti join (select id from temp.aud_news where kind = 'customer' and late) as n using (id)"""
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
-from vs_st_pipeline.routes.audience.difference import Terms, held, is_empty, left, note, released
+from vs_st_pipeline.routes.audience.difference import Terms, held, held_shoppers, is_empty, left, note, released
 from vs_st_pipeline.routes.audience.words import Block, Event, Noted, Rank
 
 _OWN = "coalesce(s.own_at, s.posted_at)"
@@ -121,14 +121,15 @@ def searches(db: Db, by: Terms) -> None:
     """Find searches: each post once, but for blank ones and those of people who are held."""
     if Event.SEARCH in by.off:
         return
+    of_whom = "p.value ->> '$.customer_id' is not null" if by.rehearses else "true"
     db.execute(
         f"""insert into temp.aud_news by name
             select '{Rank.SEARCH}' as rank, 0 as place, lpad(number::varchar, 20, '0') as sub, event, 'search' as kind,
                 p.id, '' as part, value as about, ['search_string'] as changed, false as late, false as silent,
                 seen_at, seen_at as own_at
             from staged.shop_passed_on as p
-            anti join {held("customer")} as h on h.id = (p.value ->> '$.customer_id')
-            where event = '{Event.SEARCH}' and trim(coalesce(value ->> '$.search_string', '')) <> ''"""
+            anti join {held_shoppers()} as h on h.id = (p.value ->> '$.customer_id')
+            where event = '{Event.SEARCH}' and {of_whom} and trim(coalesce(value ->> '$.search_string', '')) <> ''"""
     )
 
 

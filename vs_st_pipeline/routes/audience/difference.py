@@ -15,7 +15,7 @@ from typing import Final
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import part_ids
 from vs_st_pipeline.routes.audience.session import AudienceSession
-from vs_st_pipeline.routes.audience.words import BLOCKS, Block, Event, Noted
+from vs_st_pipeline.routes.audience.words import BLOCKS, SHOPPERS, Block, Event, Noted
 
 OWN_NOTES: Final = (Noted.GONE, Noted.GUEST_CART, Noted.ORDER_CHANGED, Noted.PRODUCT_GONE, Noted.TOLD_BEFORE)
 
@@ -41,6 +41,7 @@ class Terms:
     Attributes:
         late_before: what is older is history (6.4). begun: when each block began; None: it never did.
         off: events that are switched off. done: whether all five blocks are, so that events may go.
+        rehearses: a few named addresses alone are told of (`only`): no guest is.
     """
 
     now: datetime
@@ -49,6 +50,7 @@ class Terms:
     off: frozenset[Event]
     guest_carts: bool
     done: bool
+    rehearses: bool = False
 
     def is_old(self, block: Block, own: str, lacked: str) -> str:
         """Return the SQL that says whether a record without base is old (6.4)."""
@@ -72,8 +74,9 @@ def terms(session: AudienceSession, db: Db) -> Terms:
         now - settings.late_after,
         {block: next((at for at in blocks.get(block, ())[1:] if at is not None), None) for block in BLOCKS},
         frozenset(Event(name) for name, on in settings.events.items() if not on),
-        settings.guest_carts,
+        settings.guest_carts and settings.only is None,
         sum(row[0] in ("done", "skipped") for row in blocks.values()) == len(BLOCKS),
+        settings.only is not None,
     )
 
 
@@ -84,7 +87,7 @@ def made_of(session: AudienceSession, db: Db, by: Terms) -> str:
         "select count(*), bit_xor(hash(address, subscribed, customer_id, own_at)) from planned.audience_addresses"
     )
     held = db.row("select count(*), bit_xor(hash(kind, id)) from planned.audience_held")
-    told = (session.run.today(), session.settings.late_after, sorted(by.off), by.guest_carts, by.done)
+    told = (session.run.today(), session.settings.late_after, sorted(by.off), by.guest_carts, by.done, by.rehearses)
     return repr((generation, people, held, *map(str, told)))
 
 
@@ -113,9 +116,20 @@ def held(kind: str) -> str:
     return f"(select id from temp.aud_held where kind = '{kind}')"
 
 
+def held_shoppers() -> str:
+    """Return a query for the customers who are held now, those too whom only carts, wishes and searches name."""
+    return f"(select distinct id from temp.aud_held where kind in {SHOPPERS})"
+
+
 def released(kind: str) -> str:
     """Return a query for the ids of a kind that were held and are no more, as `id`."""
     return f"(select id from temp.aud_released where kind = '{kind}')"
+
+
+def released_shoppers() -> str:
+    """Return a query for the customers who were held and are no more, however they were known."""
+    return f"""(select distinct id from temp.aud_released
+                where kind in {SHOPPERS} and id not in {held_shoppers()})"""
 
 
 def left(kind: str) -> str:

@@ -119,8 +119,13 @@ class Gates:
         if row.unsubscribes:
             return self._unsubscribe(row)
         kind, record_id = _whose(row)
+        settings = self.session.settings
         if record_id in self.held.get(kind, ()):
             return Drop()
+        if settings.only is not None and row.kind in (Kind.CART, Kind.SEARCH) and not record_id:
+            return Drop()  # a rehearsal is of nobody else, and of no guest (R66)
+        if not settings.events.get(row.event, True):
+            return Drop()  # it was switched off since (6.5); the base has moved, as for any event that is off
         if row.event is Event.NEWSLETTER and row.id not in self.subscribed:
             return Drop()
         with_wishes = row.kind is Kind.WISH and (_WISHES, str(row.about.get("customer_id"))) in self.blocked

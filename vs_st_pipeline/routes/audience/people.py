@@ -33,7 +33,7 @@ from vs_st_pipeline.platform.warehouse.suppression import (
 from vs_st_pipeline.routes.audience import facts
 from vs_st_pipeline.routes.audience.session import AudienceSession
 from vs_st_pipeline.routes.audience.sources import source_name
-from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, Held, Kind, Noted
+from vs_st_pipeline.routes.audience.words import FORGOTTEN_CUSTOMER, FORGOTTEN_ORDER, SHOPPERS, Held, Kind, Noted
 
 BATCH: Final = 10_000
 _JUDGED: Final = "judged"  # fact: of what people were judged last
@@ -180,7 +180,8 @@ def _note_mixed(db: Db) -> None:
 # --- holds --------------------------------------------------------------------------------------------------------
 
 # Customers, guests by their order, and addresses that are nobody's. An order of an unknown customer is a guest's here.
-# Who is gone from a complete read is held like anybody, and not counted.
+# Who is gone from a complete read is held like anybody, and not counted. Of a customer whom only a cart, a wish or a
+# search names nothing is known but the id: by it they may be forgotten, and nothing shows that they are subscribed.
 _PERSONS: Final = """
     create or replace temp table audience_persons as
     select 'customer' as kind, customer_id as id, customer_id, lower(trim(email)) as address,
@@ -195,6 +196,13 @@ _PERSONS: Final = """
     select 'subscriber', address, customer_id, address, null, null, null, true from planned.audience_addresses
     where customer_id is null
         or customer_id not in (select customer_id from staged.shop_customers)
+    union all
+    select 'cart', customer_id, customer_id, null, null, null, null, false
+    from (
+        select customer_id from staged.shop_carts union select customer_id from staged.shop_wishlists
+        union select value ->> '$.customer_id' from staged.shop_passed_on where event = 'Search'
+    )
+    where customer_id <> '' and customer_id not in (select customer_id from staged.shop_customers)
 """
 
 _HOLDS: Final = """
@@ -266,7 +274,7 @@ def _find_forgotten(db: Db) -> None:
         return
     last = ("", "")
     while rows := db.rows(
-        """select kind, id, address, phone, mobile from audience_persons
+        """select kind, id, customer_id, address, phone, mobile from audience_persons
            where (kind, id) > ($kind, $id) order by kind, id limit $most""",
         {"kind": last[0], "id": last[1], "most": BATCH},
     ):
@@ -276,12 +284,12 @@ def _find_forgotten(db: Db) -> None:
         last = (rows[-1][0], rows[-1][1])
 
 
-_NAMES: Final = {"customer": FORGOTTEN_CUSTOMER, "order": FORGOTTEN_ORDER}
-
-
-def _is_forgotten(forgotten: Suppressed, kind: str, id: str, address: str | None, *phones: str | None) -> bool:
+def _is_forgotten(
+    forgotten: Suppressed, kind: str, id: str, customer_id: str | None, address: str | None, *phones: str | None
+) -> bool:
     return (
-        (kind in _NAMES and forgotten.knows(_NAMES[kind], id))
+        (kind == "order" and forgotten.knows(FORGOTTEN_ORDER, id))
+        or (customer_id is not None and forgotten.knows(FORGOTTEN_CUSTOMER, customer_id))
         or forgotten.knows(EMAIL, email_name({"email": address}))
         or any(forgotten.knows(PHONE, phone_name(phone)) for phone in phones if phone)
     )
@@ -319,6 +327,7 @@ def held_among(db: Db, kind: str, ids: Collection[str]) -> frozenset[str]:
     """Return those of these records (customer, order, subscriber, cart, wish: by its customer) that are held now."""
     if kind not in _BY_CUSTOMER:  # a product is nobody's; a search's person is looked at by whoever sends it
         return frozenset()
+    whose = "('customer')" if kind in (Kind.ORDER, Kind.ADDRESS) else SHOPPERS
     with db.batch({"id": sorted(set(ids))}) as batch:
         found = db.rows(
             f"""with asked as (select id from {batch}), theirs as ({_BY_CUSTOMER[Kind(kind)]})
@@ -326,7 +335,7 @@ def held_among(db: Db, kind: str, ids: Collection[str]) -> frozenset[str]:
                     on held.kind = $kind and held.id = theirs.id
                 union
                 select theirs.id from theirs semi join planned.audience_held as held
-                    on held.kind = 'customer' and held.id = theirs.customer_id""",
+                    on held.kind in {whose} and held.id = theirs.customer_id""",
             {"kind": str(kind)},
         )
     return frozenset(row[0] for row in found)

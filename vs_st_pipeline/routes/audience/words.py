@@ -112,6 +112,9 @@ class Noted(StrEnum):
 
 FORGOTTEN_CUSTOMER: Final = "audience customer"
 FORGOTTEN_ORDER: Final = "audience order"
+SHOPPERS: Final = "('customer', 'cart')"
+"""Kinds of holds that are a customer's: `cart` of one whom no record shows, whose orders and addresses are judged
+alone."""
 """Under which names a forgotten person's ids are kept out: a customer's, and a guest's order's."""
 
 HELD_MEANS: Final = {

@@ -40,12 +40,21 @@ def row(**changed: Any) -> Row:
     return Row(**{**usual, **changed})
 
 
-def gate(one: Row, *, on_unknown: str = "repeat", late_after: timedelta = HOUR, **changed: Any) -> Gate:
+def gate(
+    one: Row,
+    *,
+    on_unknown: str = "repeat",
+    late_after: timedelta = HOUR,
+    off: tuple[Event, ...] = (),
+    only: tuple[str, ...] | None = None,
+    **changed: Any,
+) -> Gate:
+    settings = SimpleNamespace(
+        on_unknown=on_unknown, late_after=late_after, events=dict.fromkeys(map(str, off), False), only=only
+    )
     session = cast(
         Any,
-        SimpleNamespace(
-            run=SimpleNamespace(now=lambda: NOW), settings=SimpleNamespace(on_unknown=on_unknown, late_after=late_after)
-        ),
+        SimpleNamespace(run=SimpleNamespace(now=lambda: NOW), settings=settings),
     )
     usual: dict[str, Any] = {"newest": {(one.event, one.id, one.part): one.number}}
     return Gates(session, **{**usual, **changed}).of(one)
@@ -87,6 +96,16 @@ LATE: dict[str, Any] = {"seen_at": NOW - HOUR - SECOND}
         (row(state="asked"), {"on_unknown": "hold"}, Wait()),
         (row(state="unknown", released=True), {"on_unknown": "hold"}, Go()),
         (row(), {"on_unknown": "hold"}, Go()),
+        # 6.5: an event that was switched off while it waited, or may be out
+        (row(**SEARCH), {"off": (Event.SEARCH,)}, Drop()),
+        (row(**SEARCH, state="unknown"), {"off": (Event.SEARCH,)}, Drop()),
+        (row(**ORDER), {"off": (Event.SEARCH,)}, Go()),
+        # R66: a rehearsal tells of no guest; of products it does
+        (row(**{**SEARCH, "about": {"customer_id": None}}), {"only": ("a@example.com",)}, Drop()),
+        (row(**{**SEARCH, "about": {"customer_id": None}}), {}, Go()),
+        (row(event=Event.CART_UPDATE, kind=Kind.CART, id=""), {"only": ("a@example.com",)}, Drop()),
+        (row(event=Event.CART_UPDATE, kind=Kind.CART, id="7"), {"only": ("a@example.com",)}, Go()),
+        (row(**PRODUCT), {"only": ("a@example.com",)}, Go()),
     ],
 )
 def test_6_5_what_may_not_go_waits_or_is_told_no_more(one: Row, how: dict[str, Any], expected: Gate) -> None:

@@ -245,6 +245,41 @@ class TestHolds:
             ("subscriber", "eve@example.com"): "rehearsal",
         }  # fmt: skip
 
+    def test_of_a_customer_whom_no_record_shows_the_cart_wishes_and_searches_are_held(self) -> None:
+        """8.1, R66: nothing says that they are subscribed, or named; their orders are judged by themselves."""
+        for how, reason in (({"people": "opted_in"}, "not_opted_in"), ({"only": (ANN,)}, "rehearsal"), ({}, None)):
+            world = World(source="shop", **how)
+            says(world, "c1", True)
+            for customer in ("c1", "u1"):
+                world.cart(customer, ("p1", 1), id=f"k{customer}")
+                world.wish(customer, "p1")
+                world.post("Search", "search", f"s{customer}", {"customer_id": customer, "search_string": "red"})
+            world.post("Search", "search", "s0", {"customer_id": None, "search_string": "of a guest"})
+            world.order("o1", customer_id="u1", email=ANN)
+            wanted = {} if reason is None else {("cart", "u1"): reason}
+            assert held(world) == wanted
+            told = world.take()
+            assert ("OrderAdd", "o1") in told
+            assert {event for event, id in told if "u1" in id} == (
+                set() if reason else {"CartUpdate", "WishlistAdd", "Search"}
+            )
+            assert {event for event, id in told if "c1" in id} >= {"CartUpdate", "WishlistAdd", "Search"}
+            assert (("Search", "s0") in told) == ("only" not in how)
+            assert people.held_among(world.db, "cart", ["c1", "u1"]) == {one for _, one in wanted}
+            assert bool(people.held_among(world.db, "wish", ['["u1","p1"]'])) == bool(wanted)
+            assert people.held_among(world.db, "order", ["o1"]) == frozenset()
+
+    def test_who_is_forgotten_is_held_by_the_id_that_a_later_post_names(self) -> None:
+        """8.4, 8.5: the record is gone, and a cart, wish, search or order of that id is told to nobody."""
+        world = World(source="shop")
+        suppress(world.db, [(FORGOTTEN_CUSTOMER, "c1")], NOW)
+        world.cart("c1", ("p1", 1))
+        world.wish("c1", "p1")
+        world.post("Search", "search", "s1", {"customer_id": "c1", "search_string": "red"})
+        world.order("o1", customer_id="c1")
+        assert held(world) == {("cart", "c1"): "forgotten", ("order", "o1"): "forgotten"}
+        assert world.take() == []
+
     @pytest.mark.parametrize("name", [(FORGOTTEN_CUSTOMER, "c1"), (EMAIL, ANN), (PHONE, "7075550142")])
     def test_the_forgotten_come_first(self, name: tuple[str, str]) -> None:
         world = World(source="shop", minimum_age=21)
