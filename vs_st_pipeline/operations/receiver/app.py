@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -27,6 +27,7 @@ from vs_st_pipeline.platform.inbox.store import Arrival
 
 MOST_UNDER_WAY: Final = 512
 BODY_SECONDS: Final = 10.0
+MOST_SIGNED: Final = 16  # times what a body may be: so far a signature is looked at, to say that it is too long (H7)
 COMMIT_SECONDS: Final = 5.0
 ALIVE_SECONDS: Final = 30.0
 _RETRY: Final = ((b"retry-after", b"5"),)
@@ -146,7 +147,7 @@ class Receiver:
         ):
             self._writer.refuse(hook.merchant, hook.system)
             return NOT_FOUND, None, named
-        body = None
+        body: bytes | Answer | None = None
         if hook.signature is not None:
             body = await self._signed(hook, headers, receive)
             if body is None:
@@ -161,28 +162,51 @@ class Receiver:
             return None
         return self._table().find(parts[2], parts[3], time.time())
 
-    async def _signed(self, hook: Hook, headers: Headers, receive: Receive) -> bytes | None:
-        """Return a body that is signed; None for any other, however it is wrong: it may be anybody's."""
+    async def _signed(self, hook: Hook, headers: Headers, receive: Receive) -> bytes | Answer | None:
+        """Return a body that is signed, or that it is too long; None for any other: it may be anybody's.
+
+        One that is too long is signed by who may be told so (H7, audience 4.4); of it nothing is kept.
+        """
         assert hook.signature is not None
-        if self._under_way >= self._limits.under_way or _length(headers) > hook.hooks.body_limit:
+        most = MOST_SIGNED * hook.hooks.body_limit
+        if self._under_way >= self._limits.under_way or _length(headers) > most:
             return None
+        made, chunks, size = hook.signature.begin(headers), list[bytes](), 0
         self._under_way += 1
         try:
-            body = await self._body(hook, receive)
-        except (_TooBig, TimeoutError):
+            async with asyncio.timeout(self._limits.body_seconds):
+                async for chunk in _chunks(receive):
+                    size += len(chunk)
+                    if size > most:
+                        return None
+                    made.update(chunk)
+                    chunks.append(chunk)
+                    if size > hook.hooks.body_limit:
+                        chunks.clear()
+        except TimeoutError:
             return None
         finally:
             self._under_way -= 1
-        return body if hook.signature.proves(headers, body) else None
+        if not hook.signature.proves(headers, made):
+            return None
+        return b"".join(chunks) if size <= hook.hooks.body_limit else TOO_BIG
 
-    async def _proved(self, hook: Hook, method: str, headers: Headers, receive: Receive, body: bytes | None) -> Answer:
-        """Return the answer to a call of a valid URL."""
+    async def _proved(
+        self, hook: Hook, method: str, headers: Headers, receive: Receive, body: bytes | Answer | None
+    ) -> Answer:
+        """Return the answer to a call of a valid URL.
+
+        Args:
+            body: where it had to be signed; TOO_BIG: it was too long.
+        """
         if method != "POST":
             return WELL if hook.hooks.answers_get and method == "GET" else NOT_ALLOWED
         if hook.off:
             return PAUSED
         if not hook.bucket.take(hook.hooks.rate, hook.hooks.burst, time.monotonic()):
             return TOO_MANY
+        if isinstance(body, Answer):
+            return body
         if _length(headers) > hook.hooks.body_limit:
             return TOO_BIG
         if self._under_way >= self._limits.under_way:
@@ -204,19 +228,14 @@ class Receiver:
         Raises:
             _TooBig, TimeoutError, _Gone: it has grown too long, has not all come, or will not come.
         """
-        chunks, size = [], 0
+        chunks, size = list[bytes](), 0
         async with asyncio.timeout(self._limits.body_seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _Gone
-                chunk: bytes = message.get("body", b"")
+            async for chunk in _chunks(receive):
                 size += len(chunk)
                 if size > hook.hooks.body_limit:
                     raise _TooBig
                 chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
+        return b"".join(chunks)
 
     async def _store(self, hook: Hook, body: bytes) -> Answer:
         if self._writer.waiting >= self._limits.waiting:
@@ -241,6 +260,17 @@ class Receiver:
                 return _told(200, {"stored": len(calls)}) if hook.hooks.answers_counts else STORED
         except TimeoutError:
             return BUSY
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """Yield a body as it comes. Raises _Gone: who called has hung up."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
 
 
 def _told(status: int, what: Mapping[str, int]) -> Answer:

@@ -52,8 +52,14 @@ class Signature:
         """Say whether there is one at all: without one, the body needs not be waited for."""
         return (only(headers, self.name) or b"").startswith(self.prefix) and self._stamp(headers) is not None
 
-    def proves(self, headers: Headers, body: bytes) -> bool:
-        """Say whether the body is signed."""
+    def begin(self, headers: Headers) -> hmac.HMAC:
+        """Return what signs a body; the body is added to it by `update`, as it comes."""
+        return hmac.new(
+            self.secret, (self._stamp(headers) or b"") + (b"" if self.timestamp is None else b"."), "sha256"
+        )
+
+    def proves(self, headers: Headers, made: hmac.HMAC) -> bool:
+        """Say whether the body that was added to what `begin` gave is signed."""
         given, stamp = only(headers, self.name) or b"", self._stamp(headers)
         if stamp is None or not given.startswith(self.prefix):
             return False
@@ -62,8 +68,7 @@ class Signature:
             digest = binascii.unhexlify(said) if self.encoding == "hex" else b64decode(said, validate=True)
         except ValueError:
             return False
-        signed = body if self.timestamp is None else stamp + b"." + body
-        return hmac.compare_digest(digest, hmac.digest(self.secret, signed, "sha256"))
+        return hmac.compare_digest(digest, made.digest())
 
     def _stamp(self, headers: Headers) -> bytes | None:
         """Return the timestamp as it was sent, empty where none is wanted; None where it is missing or too far off."""

@@ -47,3 +47,18 @@ def test_a_signed_post_is_stored_as_such_and_any_other_is_no_url(tmp_path: Path)
         assert site.call(path, body, X_Shop_Timestamp=now, X_Shop_Signature="sha256=" + "0" * 64).status == 404
         assert site.call(path, body, X_Shop_Timestamp=now, X_Shop_Signature=f"sha256={found}").status == 200
         assert [row["signed"] for row in site.kept("hillside")] == [True]
+
+
+def test_a_signed_post_that_is_too_long_is_told_so_and_any_other_is_no_url(tmp_path: Path) -> None:
+    """4.4, R10, R11, H3, H7: 413 over 1 MiB to who has signed it; nobody else learns that there is such a URL."""
+    (tmp_path / "key").write_text(KEY)
+    signature = SIGNED | {"secret": f"file:{tmp_path / 'key'}"}
+    entry = SITE | {"webhooks": {"shop": {"signature": signature}}}
+    with receiving(tmp_path, [entry]) as site:
+        path, now = url("hillside", "shop"), str(int(time.time()))
+        for body, status in ((b" " * 1_048_574 + b"{}", 400), (b"x" * 1_048_577, 413)):
+            found = hmac.new(KEY.encode(), now.encode() + b"." + body, hashlib.sha256).hexdigest()
+            assert site.call(path, body, X_Shop_Timestamp=now, X_Shop_Signature=f"sha256={found}").status == status
+        body = b"x" * 1_048_577
+        assert site.call(path, body, X_Shop_Timestamp=now, X_Shop_Signature="sha256=" + "0" * 64).status == 404
+        assert site.kept("hillside") == []
