@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from vs_st_pipeline.connectors.eshopbox.settings import EshopboxSettings
 from vs_st_pipeline.domain.errors import Interrupted, PipelineError
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import (
@@ -71,6 +72,9 @@ def plan(session: NoticesSession) -> None:
         _read_phones_anew(db, session)
         with db.transaction():
             now = terms.store_sources(db, run, now, sources_table.complete(session), session.begun)
+            if run.merchant.has(EshopboxSettings):
+                zone = run.merchant.section(EshopboxSettings).time_zone.key
+                now = terms.store_zone(db, run, now, ESHOPBOX, zone, session.begun)
         made = _judge(db, session, now)
         with db.transaction():
             made.write(db)

@@ -7,7 +7,9 @@ a lost database is filled from there.
     baseline_done        the first complete read was seen, all that it showed is `in_baseline`
     enabled_since:KEY    begin of the first sync that planned to its end with KEY enabled; gone while it is disabled
     source_since:NAME    begin of the sync in which that source's first complete read was seen; gone while it is not
-                         in the settings. Of the sources that were there at the start: `started_at`
+                         in the settings. Of the sources that were there at the start: `started_at`; of one whose times
+                         are read by another zone: begin of the sync that did so first
+    times_read_by:NAME   that zone; not in the evidence, since an older database has read by an older one
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ STARTED_AT: Final = "started_at"
 BASELINE_DONE: Final = "baseline_done"
 ENABLED_SINCE: Final = "enabled_since:"
 SOURCE_SINCE: Final = "source_since:"
+TIMES_READ_BY: Final = "times_read_by:"
 _KIND: Final = "notice_fact"  # of a line of evidence
 _READ_TO: Final = "evidence_read_to"  # fact: how far the evidence was read, as this database knows
 
@@ -169,6 +172,28 @@ def store_sources(db: Db, run: Run, terms: Terms, complete: Mapping[str, bool], 
             if complete[name]:
                 facts[SOURCE_SINCE + name] = begun.isoformat()
     _store(db, run, facts)
+    return load(db, run, terms.enabled_since.keys(), begun)
+
+
+def store_zone(db: Db, run: Run, terms: Terms, name: str, zone: str, begun: datetime) -> Terms:
+    """Let nothing be told again because a source's times, which carry no zone, have come to be read by another one.
+
+    What it showed before shows anew at other times: a failed delivery would be a second one. So of this source only
+    what occurs from now on is told, as of one that was added (5.1).
+
+    Args:
+        terms: with the sources stored. name: of the source. begun: when the run began.
+
+    Returns:
+        The terms with that.
+    """
+    known = db.value("select value from synced.notice_facts where name = ?", [TIMES_READ_BY + name])
+    if known == zone:
+        return terms
+    db.execute("insert or replace into synced.notice_facts values (?, ?, ?)", [TIMES_READ_BY + name, zone, run.now()])
+    if known is None:
+        return terms
+    _store(db, run, {SOURCE_SINCE + name: begun.isoformat()})
     return load(db, run, terms.enabled_since.keys(), begun)
 
 

@@ -99,3 +99,29 @@ def test_2_4_a_template_event_counts_because_it_came_whatever_clock_it_was_stamp
     report = scene.synced()
     assert report["planned"]["waiting"] == {"template_paused": 1}
     assert len(scene.sends()) == 1
+
+
+def test_another_zone_of_the_sources_times_announces_nothing_twice(alone: Scene) -> None:
+    """3.2, 5.1: what a read shows again at other times is of before; what comes from then on is told."""
+    scene = alone
+    scene.eshopbox.set_switch("clock_zone", "UTC")  # the settings say Asia/Kolkata
+    scene.based()
+    order = scene.order()
+    scene.later(hours=8)
+    scene.failed(order)
+    scene.later(minutes=2)
+    scene.synced()
+    assert len(scene.sends()) == 1
+    scene.settings(eshopbox={"time_zone": "UTC"})
+    for gap in (10, 300):
+        scene.later(minutes=gap)
+        scene.synced()
+        assert len(scene.sends()) == 1, scene.stand(order)
+    scene.advance(order, "out_for_delivery")
+    scene.later(hours=2)
+    scene.gupshup.expect_repeat(f"+{scene.sends()[0]['destination']}")
+    scene.failed(order)
+    scene.later(minutes=2)
+    scene.synced()
+    assert len(scene.sends()) == 2, scene.stand(order)
+    assert scene.wrong() == []
