@@ -17,9 +17,9 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
-from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount, GupshupSettings
+from vs_st_pipeline.connectors.gupshup.settings import HOUSE, GupshupAccount
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices.account import claim_rows, evidence
+from vs_st_pipeline.routes.notices.account import claim_rows, evidence, left
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 
@@ -173,8 +173,8 @@ def _open_month(db: sqlite3.Connection, merchant: str, zone: tzinfo) -> str | No
 
 
 def close_all(run: Run) -> None:
-    """Store what has become final of a merchant, in all accounts that it has installed."""
-    for account in run.merchant.section(GupshupSettings).accounts:
+    """Store what has become final of a merchant, in all accounts that it has installed, or had."""
+    for account in left.accounts_of(run):
         close(AccountStore.of(run, account), run.merchant.time_zone, run.today())
 
 

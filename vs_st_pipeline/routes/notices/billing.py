@@ -16,7 +16,7 @@ from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount, GupshupSe
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.platform.run import Run
-from vs_st_pipeline.routes.notices.account import claim_rows
+from vs_st_pipeline.routes.notices.account import claim_rows, left
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.billed import (
     CHARGED,
@@ -46,21 +46,10 @@ def bill(runs: Sequence[Run], month: str, account_id: str | None = None, *, rows
     known = {one.id: one for run in runs for one in run.merchant.section(GupshupSettings).accounts}
     told = []
     for run in runs:
-        for account in _accounts(run, known):
+        for account in left.accounts_of(run, known):
             if account_id in (None, account.id):
                 told += _bill_of(run, account, month, rows=rows)
     return {"month": month, "bills": told}
-
-
-def _accounts(run: Run, known: Mapping[str, GupshupAccount]) -> list[GupshupAccount]:
-    """Return the accounts by which a merchant may have sent: what it has installed, and what it had."""
-    installed = run.merchant.section(GupshupSettings).accounts
-    folder = run.warehouse.data_dir / "accounts"
-    others = (
-        sorted(one.name for one in folder.iterdir() if (one / "account.sqlite").exists()) if folder.exists() else []
-    )
-    ids = {one.id for one in installed}
-    return [*installed, *(known[name] for name in others if name not in ids and name in known)]
 
 
 def _bill_of(run: Run, account: GupshupAccount, month: str, *, rows: bool) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Final
 
 from vs_st_pipeline.connectors.gupshup.names import GUPSHUP
-from vs_st_pipeline.connectors.gupshup.settings import GupshupSettings
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.erasure import OwnTraces
 from vs_st_pipeline.pipeline.route import Forget, Person
@@ -26,7 +25,7 @@ from vs_st_pipeline.platform.warehouse.suppression import (
     read_suppressed,
 )
 from vs_st_pipeline.routes.notices.account import forgetting as account_forgetting
-from vs_st_pipeline.routes.notices.account import taking
+from vs_st_pipeline.routes.notices.account import left, taking
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.session import SYSTEMS
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
@@ -133,8 +132,10 @@ def forget(run: Run, person: Person) -> dict[str, int]:
     erasure.forget(run, names, SYSTEMS, OWN)
     with run.open() as db:
         forgotten = read_suppressed(db)
-    for account in run.merchant.section(GupshupSettings).accounts:
-        if run.inbox is not None and run.inbox.exists:  # a STOP that waits there must not be lost with the rest
+    for account in left.accounts_of(run):  # those too by which it was written once
+        if (
+            run.inbox is not None and run.inbox.exists and account.app_name is not None
+        ):  # a STOP that waits there must not be lost with the rest
             taking.take_waiting(AccountStore.of(run, account), run.inbox, run=run)
         account_forgetting.forget(AccountStore.of(run, account), lambda phone: _knows(forgotten, phone))
         if run.inbox is not None:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.notices import ledger, reply_rules
-from vs_st_pipeline.routes.notices.account import claim_rows, claims, copying, evidence, taking
+from vs_st_pipeline.routes.notices.account import claim_rows, claims, copying, evidence, left, taking
 from vs_st_pipeline.routes.notices.account.claim import FREE, Claim, Claimed, may_move
 from vs_st_pipeline.routes.notices.account.claim_rows import MESSAGE_IDS, WA_IDS
 from vs_st_pipeline.routes.notices.account.store import NUMBER, SALT, AccountStore, about, hash_of
@@ -45,6 +45,7 @@ def begin(session: NoticesSession) -> None:
     for account in session.gupshup.accounts:
         store = session.store(account)
         taking.note_words(store, reply_rules.load(run.merchant))
+        left.note(store)
         if not store.evidence.path.exists():
             with store.write() as file:
                 evidence.make_again(file, store.evidence)

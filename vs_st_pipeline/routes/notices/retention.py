@@ -9,10 +9,9 @@ from datetime import timedelta
 from typing import Final
 
 from vs_st_pipeline.connectors.eshopbox import hook_queue
-from vs_st_pipeline.connectors.gupshup.settings import GupshupSettings
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.state import is_due, set_state
-from vs_st_pipeline.routes.notices.account import forgetting
+from vs_st_pipeline.routes.notices.account import forgetting, left
 from vs_st_pipeline.routes.notices.account.store import AccountStore
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 
@@ -39,5 +38,5 @@ def prune(run: Run) -> None:
                 hook_queue.forget_before(db, run.now() - TEXTS)
             db.execute('delete from staged.receipts where "at" < ?', [run.now() - KEPT])
             set_state(db, STATE, True, run.now())
-    for account in run.merchant.section(GupshupSettings).accounts:
+    for account in left.accounts_of(run):
         forgetting.retention(AccountStore.of(run, account), run.now())

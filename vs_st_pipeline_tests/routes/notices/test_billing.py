@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from vs_st_pipeline.connectors.gupshup.settings import Price
-from vs_st_pipeline.routes.notices import billed, billing, sending
-from vs_st_pipeline.routes.notices.account import claim_rows
+from vs_st_pipeline.pipeline.route import Person
+from vs_st_pipeline.routes.notices import billed, billing, forgetting, recovery, sending
+from vs_st_pipeline.routes.notices.account import claim_rows, consents
 from vs_st_pipeline.routes.notices.account.claim import Claim, Claimed
 from vs_st_pipeline_tests.support.sending import Gupshup, Rig, plan_made_up
 
@@ -203,3 +204,38 @@ def test_7_7_a_sync_stores_what_has_become_final(rig: Rig, monkeypatch: pytest.M
             sending.send(session)
             with session.store(rig.account).read() as db:
                 assert billed.closed_through(db, "kapaskraft") == closed
+
+
+def test_7_7_an_account_that_the_merchant_has_left_is_billed_all_the_same(rig: Rig) -> None:
+    """2.2: the entry names another account now; what was sent by the one before is charged, and becomes final."""
+    put(rig, claim("a"), claim("b", "failed"), claim("h", merchant="another"))
+    with rig.session() as session:
+        recovery.begin(session)
+    rig.kind, rig.now = "client", datetime(2026, 4, 7, 12)
+    march = bill(rig, "2026-03", rows=True)
+    assert (march["account"], march["account_kind"], march["number"], march["final"]) == (
+        "our-house", "house", "+919810000002", False,
+    )  # fmt: skip
+    assert (sums(march), march["currency"]) == ((2, 1, 1, 0, "0.80"), "INR")
+    rig.now = datetime(2026, 4, 8, 12)
+    billed.close_all(rig.run)
+    assert bill(rig, "2026-03")["final"]
+    assert sums(bill(rig, "2026-03")) == (2, 1, 1, 0, "0.80")
+    rig.merchant = "third"
+    assert billing.bill([rig.run], "2026-03")["bills"] == []
+
+
+def test_9_4_who_is_forgotten_is_forgotten_by_an_account_that_the_merchant_has_left(rig: Rig) -> None:
+    phone = "+919810000777"
+    with rig.session() as session:
+        store = session.store(rig.account)
+        recovery.begin(session)
+        consents.put(store, [consents.Consent(phone, "stop_word", consents.OUT, MARCH)])
+        with store.write() as db:
+            claim_rows.put(db, claim("a", phone_hash=store.hashed(phone)))
+    rig.kind = "client"
+    forgetting.forget(rig.run, Person(phone=phone))
+    with store.read() as db:
+        assert [tuple(row) for row in db.execute("select phone, state from consents")] == [(None, "out")]
+        assert db.execute("select order_number from claims").fetchone()[0] is None
+    assert phone not in store.evidence.path.read_text(encoding="utf-8")
