@@ -11,7 +11,7 @@ It is long because the forms of a filter, what each pass keeps, and when a water
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -37,6 +37,7 @@ RECONCILED: Final = timedelta(days=14)
 _AT_ONCE: Final = 500  # orders that are stored together
 _REFUSED: Final = (400, 422)
 _FEW: Final = 5
+Believed = Callable[[tuple[int, int], Set[str]], bool]
 _NO_DATE: Final = "an order has no readable date; what is known stands"
 
 
@@ -68,7 +69,7 @@ class PassesRead:
         late: ids of orders that only the reconciling pass found (`found_late`).
         unreadable: orders that could not be read: rows without an id, and all whose last read says nothing.
         window_share: orders held for the reconciling pass's window, and how many of them it found; (0, 0) where it was
-            not made.
+            not made. window_missing: ids of those that it did not find.
         reconciled: the reconciling pass was made to its end.
         complete: no walk was broken off because a hint was due.
     """
@@ -78,6 +79,7 @@ class PassesRead:
     late: set[str] = field(default_factory=set)
     unreadable: int = 0
     window_share: tuple[int, int] = (0, 0)
+    window_missing: Set[str] = frozenset()
     reconciled: bool = False
     complete: bool = True
 
@@ -102,13 +104,14 @@ def walk_all(
     *,
     start: datetime,
     reconcile: timedelta,
-    believed: Callable[[tuple[int, int]], bool] = lambda _: True,
+    believed: Believed = lambda *_: True,
 ) -> PassesRead:
     """Make the passes that are due: paid and updated each time, the reconciling one each `reconcile` and at first.
 
     Args:
         start: paid before it (UTC without zone): kept only if it is known already.
-        believed: says of a `window_share` whether the reconciling pass is done by it; else the next sync makes it anew.
+        believed: says of `window_share` and `window_missing` whether the reconciling pass is done by it; else the next
+            sync makes it anew.
 
     Raises:
         PipelineError: as the client does, and BadAnswer where a list cannot be believed; what was read is stored, and
@@ -125,9 +128,7 @@ def walk_all(
 class _Passes:
     """Makes the passes of one sync."""
 
-    def __init__(
-        self, run: Run, client: Commerce7Client, start: datetime, believed: Callable[[tuple[int, int]], bool]
-    ) -> None:
+    def __init__(self, run: Run, client: Commerce7Client, start: datetime, believed: Believed) -> None:
         self._run, self._client, self._start, self._believed = run, client, start, believed
         self._began = run.now()
         with run.open() as db:
@@ -205,8 +206,9 @@ class _Passes:
         marks: dict[Pass, _Mark] = {}
         if one is Pass.RECONCILE:
             self.told.window_share = (len(walked.held_before), len(walked.held_before & walked.shown))
+            self.told.window_missing = walked.held_before - walked.shown
             self.told.late, self.told.reconciled = walked.late, True
-            if self._believed(self.told.window_share):
+            if self._believed(self.told.window_share, self.told.window_missing):
                 marks[one] = _Mark(None, self._start, utc_now_naive())
         else:
             through = max((at for at in (mark.through, walked.newest) if at is not None), default=None)

@@ -9,7 +9,7 @@ again with growing gaps. Whether several such reads are the system's trouble is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from vs_st_pipeline.connectors.commerce7.order_record import (
     read_order,
     stripped_customer,
 )
-from vs_st_pipeline.connectors.commerce7.passes import PassesRead, walk_all, walked_since
+from vs_st_pipeline.connectors.commerce7.passes import Believed, PassesRead, walk_all, walked_since
 from vs_st_pipeline.connectors.commerce7.streams import CUSTOMERS, STORED, STORED_CUSTOMER
 from vs_st_pipeline.domain.codec import try_object
 from vs_st_pipeline.domain.errors import PipelineError, Refused
@@ -46,7 +46,7 @@ def read_passes(
     *,
     start: datetime,
     reconcile: timedelta,
-    believed: Callable[[tuple[int, int]], bool] = lambda _: True,
+    believed: Believed = lambda *_: True,
 ) -> PassesRead:
     """Make the passes that are due, then read again whatever said too little when it was read last.
 

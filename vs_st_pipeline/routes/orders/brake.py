@@ -13,6 +13,7 @@ would count, since its few orders never reach eleven: a whole sync looks at all 
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -34,23 +35,40 @@ FEWEST_HELD: Final = 10
 FOUND_AT_LEAST: Final = 80  # per cent
 SENT_UNDER: Final = "sent_under"  # fact: the prefix that orders were sent under
 LET_PASS: Final = "history_let_pass"  # fact: what was first seen up to then, a person has let pass
+NOT_FOUND: Final = "window_missing"  # fact: ids of the orders that reconcile last missed when it was not believed
+LET_MISS: Final = "window_let_pass"  # fact: ids of those that a person has let pass, as long as they are missing
 
 
-def is_believed(share: tuple[int, int]) -> bool:
-    """Say whether reconcile is believed (c), by how many orders are held for its days, and how many it found."""
-    return share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST
+def is_believed(session: OrdersSession, share: tuple[int, int], missing: Set[str]) -> bool:
+    """Say whether reconcile is believed (c): enough is found of what is held, or a person has let pass what is missing.
 
-
-def note_window(session: OrdersSession, share: tuple[int, int]) -> None:
-    """Judge what reconcile found of the orders that are held for its days (c).
-
-    What is not believed is walked again by the next sync, until the shop shows it or a person lets it pass.
+    As in R38, a tenth more than what was let pass may be missing.
 
     Args:
-        share: orders held, and how many of them were found.
+        share: orders held for its days, and how many of them it found. missing: ids of the others.
+    """
+    if share[0] < FEWEST_HELD or share[1] * 100 >= share[0] * FOUND_AT_LEAST:
+        return True
+    with session.run.open() as db:
+        excused = missing & _ids(db, LET_MISS)
+    return len(missing) <= len(excused) * verdicts.MORE_THAN_A_TENTH and bool(missing)
+
+
+def note_window(session: OrdersSession, share: tuple[int, int], missing: Set[str]) -> None:
+    """Judge what reconcile found of the orders that are held for its days (c).
+
+    What is not believed is walked again by the next sync, until the shop shows it or a person lets it pass. That is
+    asked once: what is let pass counts no more until the shop has shown it again.
+
+    Args:
+        share: as in `is_believed`. missing: likewise.
     """
     session.window_judged = True
-    if is_believed(share):
+    is_safe = is_believed(session, share, missing)
+    with session.run.open() as db, db.transaction():
+        _keep_ids(session, db, LET_MISS, _ids(db, LET_MISS) & missing)
+        _keep_ids(session, db, NOT_FOUND, frozenset() if is_safe else missing)
+    if is_safe:
         return
     held, found = share
     says = f"{SHOP} shows {found} of the {held} orders held of the last days (less than {FOUND_AT_LEAST} %)"
@@ -107,9 +125,19 @@ def _passed(session: OrdersSession, rules: set[str]) -> None:
             ledger.keep_fact(db, run, LET_PASS, latest.isoformat())
         if WINDOW in rules:
             passes.note_reconciled(db, run, session.settings.start_at(run.merchant.time_zone))
+            _keep_ids(session, db, LET_MISS, _ids(db, NOT_FOUND))
         is_used = PREFIX in rules or (session.judged.ready and session.writes)
         if is_used and ledger.fact(db, SENT_UNDER) != prefix:
             ledger.keep_fact(db, run, SENT_UNDER, prefix)
+
+
+def _ids(db: Db, name: str) -> frozenset[str]:
+    return frozenset(str(one) for one in ledger.fact(db, name) or ())
+
+
+def _keep_ids(session: OrdersSession, db: Db, name: str, ids: Set[str]) -> None:
+    if ids != _ids(db, name):
+        ledger.keep_fact(db, session.run, name, sorted(ids))
 
 
 def _standing(db: Db, known: set[tuple[str, str]]) -> list[Verdict]:

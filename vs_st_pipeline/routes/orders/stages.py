@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from vs_st_pipeline.connectors.commerce7 import gaps, reading, stored
@@ -117,13 +118,13 @@ def read_shop(session: OrdersSession) -> None:
         session.shop,
         start=settings.start_at(run.merchant.time_zone),
         reconcile=settings.refresh.reconcile,
-        believed=brake.is_believed,
+        believed=partial(brake.is_believed, session),
     )
     session.reads |= found.read_at
     session.told.seen["orders"] = len(found.found | session.reads.keys())
     session.told.noted["unreadable"] += found.unreadable
     if found.reconciled:
-        brake.note_window(session, found.window_share)
+        brake.note_window(session, found.window_share, found.window_missing)
     with run.open() as db, db.transaction():
         hinting.done_with(db, hinting.UPDATED)
     if not session.over_budget:

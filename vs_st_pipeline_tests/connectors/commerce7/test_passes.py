@@ -191,7 +191,7 @@ def test_ruling_3_an_order_that_comes_while_the_passes_run_is_not_late(world: Wo
 def test_o9_c_a_reconciling_pass_that_is_not_believed_is_made_again(world: World) -> None:
     def walked(*, believed: bool) -> bool:
         return reading.read_passes(
-            world.run(), world.client(), start=world.start, reconcile=DAY, believed=lambda _: believed
+            world.run(), world.client(), start=world.start, reconcile=DAY, believed=lambda *_: believed
         ).reconciled
 
     assert [walked(believed=each) for each in (False, False, True, True)] == [True, True, True, False]

@@ -34,6 +34,7 @@ class Till(Shop):
     lists: set[str] | None = None
     lacking: tuple[str, ...] = ()
     share: tuple[int, int] = (0, 0)
+    missing: frozenset[str] = frozenset()
     said: dict[str, str] | None = field(default_factory=dict)
     unsaid: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
@@ -93,7 +94,7 @@ def open_office(monkeypatch: pytest.MonkeyPatch, folder: Any, **settings: Any) -
     office = Office(folder, {"refresh": Refresh(), **settings})
 
     def passes(run: Any, client: Till, **_: Any) -> PassesRead:
-        found = PassesRead(window_share=client.share, reconciled=client.share != (0, 0))
+        found = PassesRead(window_share=client.share, window_missing=client.missing, reconciled=client.share != (0, 0))
         ids = client.orders if client.lists is None else client.lists & client.orders.keys()
         seen = []
         for id_ in sorted(ids):

@@ -152,6 +152,32 @@ def test_o9_a_window_that_shrank_holds_until_a_person_lets_it_pass_once(office: 
     office.whole()
 
 
+def missing(office: Office, held: int, *ids: str) -> None:
+    office.shop.share, office.shop.missing = (held, held - len(ids)), frozenset(ids)
+
+
+def test_o9_what_a_person_let_be_missing_is_asked_for_again_only_once_more_is(office: Office) -> None:
+    add(office, 1, paid="2026-12-01T19:00:00.000Z")
+    gone = [f"g{n}" for n in range(6)]
+    missing(office, 20, *gone)
+    refused(office)
+    missing(office, 0)  # a person may answer a sync that does not come to reconcile
+    office.whole(allow_unsafe=True)
+    assert states(office) == {("sent", None): 1}
+    for ids in (gone, gone[1:], gone[1:]):  # the next days, as the oldest leave the window
+        office.later(hours=24)
+        missing(office, 20, *ids)
+        office.whole()
+    missing(office, 20, *gone[1:], "other")  # as many as were let pass, but not the same
+    refused(office)
+    office.whole(allow_unsafe=True)
+    office.whole()
+    missing(office, 20, *gone[1:3])
+    office.whole()  # the shop shows most of them again
+    missing(office, 20, *gone)
+    refused(office)  # and loses them again
+
+
 def test_o9_another_prefix_than_orders_were_sent_under(office: Office) -> None:
     add(office, 1, paid="2026-12-01T19:00:00.000Z")
     office.whole()
