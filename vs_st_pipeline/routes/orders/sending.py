@@ -153,7 +153,12 @@ class _Sending:
     def _say_person(self, row: OrderRow) -> None:
         with self.run.open() as db, db.transaction():
             accepted = f", accepting {', '.join(sorted(self.accept))}" if self.accept else ""
-            ledger.act(db, self.run, self.order_id, "person", f"send{accepted}", code=row.code, who=self.who)
+            told = f"send{accepted}"
+            if self.was_kept_back:  # lifted (4.2): what stands there counts as of any other order
+                lifted: dict[str, Any] = {"state": State.WAITING, "code": str(Waits.TRY_LATER), "judged_content": None}
+                ledger.move(db, self.run, row, "person", told, who=self.who, **lifted)
+            else:
+                ledger.act(db, self.run, self.order_id, "person", told, code=row.code, who=self.who)
 
     def _once(self) -> Ended | None:
         """Read, judge, read there, write; None: it is to be done once more, from the beginning."""

@@ -277,7 +277,7 @@ class _Applying:
         }  # fmt: skip
         self._take_sent(held)
         self._become("adopted" if adopted else "sent", f"sent: {_told(held)}")
-        ledger.unnote(self.db, self.row.order_id, ("pending",))
+        ledger.unnote(self.db, self.row.order_id, ("pending", "accepted_there"))
         self._well(held)
         self._compare(held, first=True)
 
@@ -288,7 +288,10 @@ class _Applying:
             "sending_since": None, "next_read_at": None, "failed_at": None,
         }  # fmt: skip
         self._become("adopted" if adopted else "voided", f"voided: {_told(held)}")
-        lasting = ("pending", "void_unknown", "missing_there", "problem_there", "unpaid_there", "differs_there")
+        lasting = (
+            *("pending", "void_unknown", "missing_there", "problem_there", "unpaid_there", "differs_there"),
+            "accepted_there",
+        )
         ledger.unnote(self.db, self.row.order_id, lasting)
 
     def _failed(self, held: HeldOrder) -> None:

@@ -200,6 +200,17 @@ def test_o4_2_dont_send_that_vs_accepted_stays_and_is_noted_while_it_lasts(one: 
     assert (one.stands(), one.notes()) == (("not_required", "dont_send"), set())
 
 
+@pytest.mark.parametrize("there", ["accepted", "cancelled"])
+def test_o4_2_send_lifts_dont_send_though_vs_accepted_the_order_meanwhile(one: Dispatch, there: str) -> None:
+    put(one, Stands.KEPT_BACK)
+    read(one, OURS)
+    one.shipper.held[OURS.number] = OURS if there == "accepted" else READS[Shows.CANCELLED]
+    assert one.send(who="cli:ada").done == (there == "accepted")
+    assert one.stands() == (("sent", None) if there == "accepted" else ("voided", None))
+    assert one.notes() == {"adopted"}, "what was alerted is mended"
+    assert one.shipper.writes() == []
+
+
 # --- sent -------------------------------------------------------------------------------------------------------------
 
 
