@@ -131,7 +131,7 @@ def _dont_send(session: OrdersSession, order_id: str) -> Result:
 
 def _to_be_read(session: OrdersSession, row: OrderRow) -> Record:
     """Return when an order that is kept back is read at Vinoshipper: only where that may hold it unaccepted (4.2)."""
-    if row.state is not State.FAILED or row.code not in BY_SHIPPER:
+    if row.next_read_at is None and (row.state is not State.FAILED or row.code not in BY_SHIPPER):
         return {"next_read_at": None}
     now = session.run.now()
     return {"failed_at": now, "reads": 0, "next_read_at": now + standing.first_gap(DONT_SEND)}

@@ -32,7 +32,7 @@ from vs_st_pipeline.domain.single_reads import SingleReads
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.model import SettingsModel
 from vs_st_pipeline.platform.warehouse.connection import Db
-from vs_st_pipeline.routes.orders import evidence, ledger, messages, outbox, reads, rules, sending, staging
+from vs_st_pipeline.routes.orders import evidence, ledger, messages, outbox, reads, rules, sending, staging, standing
 from vs_st_pipeline.routes.orders.knowing import DONT_SEND, dropped_keys, is_kept_back
 from vs_st_pipeline.routes.orders.known import Known
 from vs_st_pipeline.routes.orders.ledger import OrderRow
@@ -80,6 +80,12 @@ class Case:
     @property
     def id(self) -> str:
         return self.staged.order_id
+
+    @property
+    def stays_taken(self) -> bool:
+        """Say whether its number is somebody else's, and no rule says that it is not to be sent anyway."""
+        is_taken = self.row is not None and self.row.code == ThereCode.NUMBER_TAKEN
+        return is_taken and self.verdict is not None and self.verdict.state is not State.NOT_REQUIRED
 
     @property
     def is_recorded(self) -> bool:
@@ -162,13 +168,14 @@ def _candidates(session: OrdersSession, db: Db, work: _Judging) -> list[str]:
               and ($only is null or list_contains($only::varchar[], s.order_id))
               and not s.erased
               and (o.state is null or not list_contains(['sent', 'voided', 'sending'], o.state))
-              and (o.code is null or not list_contains($closed::varchar[], o.code))
+              and o.code is distinct from $forgotten
+              and (o.code is distinct from $taken or s.order_id in (select order_id from planned.orders_due))
             order by s.paid_at, s.order_id""",
         {
             "key": work.key, "late": now - session.settings.not_later_than, "never": _NEVER,
             "hourly": work.is_catalogue_old,
             "only": None if session.only is None else sorted(session.only),
-            "closed": [str(ThereCode.NUMBER_TAKEN), str(ThereCode.FORGOTTEN)],
+            "taken": str(ThereCode.NUMBER_TAKEN), "forgotten": str(ThereCode.FORGOTTEN),
         },
     )  # fmt: skip
     return [row[0] for row in rows]
@@ -376,6 +383,8 @@ class _Judging:
             return
         if case.unread:
             self._leave(db, case)
+        elif case.row is not None and case.stays_taken:
+            ledger.store(db, replace(case.row, judged_content=case.staged.content_hash))  # never written (ruling 8)
         elif verdict.state is State.SENDING:
             self._may_go(db, case, verdict)
         elif self._is_to_look_for(case, verdict):
@@ -473,7 +482,8 @@ def record(session: OrdersSession, db: Db, case: Case, key: str, *, looked: bool
         if after != row:
             ledger.store(db, after)
         return after
-    if verdict.state is not State.FAILED or row.state is not State.FAILED or row.code in BY_SHIPPER:
+    ends = verdict.state is not State.FAILED or row.state is not State.FAILED or row.code in BY_SHIPPER
+    if ends and not standing.may_be_taken_yet(row):
         changes |= {"next_read_at": None, "reads": 0}
     return ledger.move(db, run, row, "judged", text, **changes)
 

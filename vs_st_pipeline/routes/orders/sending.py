@@ -263,9 +263,11 @@ class _Sending:
             changes: dict[str, Any] = {"judged_content": self.content, "looked_back": self._looked_back(row)}
             if (str(row.state), row.code) != now:
                 changes |= {
-                    "state": verdict.state, "code": verdict.code, "sending_since": None, "next_read_at": None,
-                    "failed_at": None, "says": json.dumps(verdict.says, default=str) if verdict.says else None,
+                    "state": verdict.state, "code": verdict.code, "sending_since": None,
+                    "says": json.dumps(verdict.says, default=str) if verdict.says else None,
                 }  # fmt: skip
+                if not standing.may_be_taken_yet(row):
+                    changes |= {"next_read_at": None, "failed_at": None}
                 if verdict.state is State.FAILED and not self.was_failed:
                     self.session.counts.add("failed", self.order_id)
                 if verdict.state is State.NOT_REQUIRED and row.state is not State.NOT_REQUIRED:

@@ -618,6 +618,30 @@ def next_read(row: OrderRow, now: datetime) -> datetime | None:
     return now + min(DAILY, gap)
 
 
+def may_be_taken_yet(row: OrderRow) -> bool:
+    """Say whether an order failed at the shipper, which may take it all the same, whatever a rule says of it now."""
+    return stands(row) is Stands.FAILED_THERE and row.next_read_at is not None
+
+
+def is_news(db: Db, row: OrderRow, held: HeldOrder | None) -> bool:
+    """Say whether a read means something for an order: of one that a rule holds back, that it was accepted does (4.2).
+
+    What failed there fails by the rule now; where the ledger is an older one, what is shown may be more than it knows.
+    """
+    if stands(row) is not Stands.UNSENT:
+        return True
+    if row.state is not State.NOT_REQUIRED and not is_known(db, row.vs_number):
+        return True
+    return shows(held, ours=True) in (Shows.ACCEPTED, Shows.MOVED_ON)
+
+
+def put_off(db: Db, row: OrderRow, now: datetime) -> None:
+    """Set when an order is read next that a rule holds back, and that still is not accepted."""
+    if stands(row) is Stands.UNSENT and row.next_read_at is not None and row.next_read_at <= now:
+        row = replace(row, failed_at=row.failed_at or now)
+        ledger.store(db, replace(row, reads=row.reads + 1, next_read_at=next_read(row, now)))
+
+
 # --- what was read ------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ from vs_st_pipeline.routes.orders import ledger, notes, outbox, standing
 from vs_st_pipeline.routes.orders.ledger import OrderRow
 from vs_st_pipeline.routes.orders.notes import STUCK, UNREADABLE
 from vs_st_pipeline.routes.orders.session import OrdersSession, Turned
-from vs_st_pipeline.routes.orders.states import BY_SHIPPER, Stage, State
+from vs_st_pipeline.routes.orders.states import Stage, State
 from vs_st_pipeline.routes.orders.systems import SHIPPER
 
 SHIPPED_BACK: Final = timedelta(days=2)
@@ -127,7 +127,7 @@ class _Watch:
                 self._add(
                     _Task(row.order_id, row.vs_number, "named")
                     for row in ledger.find(db, self.only).values()
-                    if row.vs_number and _may_be_there(row) and row.order_id not in in_doubt
+                    if row.vs_number and row.order_id not in in_doubt
                 )
             else:
                 self._add(self._not_accepted(db))
@@ -169,11 +169,14 @@ class _Watch:
         return not 0 <= time.time() - last < every.total_seconds()
 
     def _not_accepted(self, db: Db) -> Iterator[_Task]:
-        """Yield orders that Vinoshipper has not accepted, where 4.2 wants them read now."""
+        """Yield orders that Vinoshipper has not accepted, where 4.2 wants them read now.
+
+        Those too that a rule holds back since they failed there.
+        """
         for row in ledger.read(
             db,
-            """vs_number is not null and (state = 'sending' or (next_read_at <= $now and (state = 'failed'
-               or (state = 'not_required' and code = 'dont_send'))))""",
+            """vs_number is not null and (state = 'sending'
+               or (next_read_at <= $now and list_contains(['failed', 'not_required'], state)))""",
             {"now": self.session.run.now()},
         ):
             why = "pending" if row.state is State.SENDING else "not accepted"
@@ -372,12 +375,14 @@ def _believe(session: OrdersSession, order_ids: Sequence[str]) -> None:
 
 
 def _record(session: OrdersSession, db: Db, row: OrderRow, seen: Turned) -> None:
-    standing.apply(session, db, row, seen.held, by=seen.why)
+    if is_news := standing.is_news(db, row, seen.held):
+        row = standing.apply(session, db, row, seen.held, by=seen.why)
+    standing.put_off(db, row, session.run.now())
     db.execute(
         "delete from synced.order_notes where order_id = ? and note = ? and says = ?",
         [row.order_id, UNREADABLE, SHIPPER],
     )
-    if seen.held is None:  # it was read all the same
+    if seen.held is None or not is_news:  # it was read all the same
         db.execute(
             "update raw.vinoshipper_sent_orders set tries = 0, next_try_at = null where vs_number = ?",
             [row.vs_number],
@@ -393,13 +398,6 @@ def _refresh(session: OrdersSession, name: str) -> timedelta:
 
 
 # --- what is held -------------------------------------------------------------------------------------------------
-
-
-def _may_be_there(row: OrderRow) -> bool:
-    """Say whether Vinoshipper may hold an order."""
-    if row.state in (State.SENT, State.VOIDED, State.SENDING):
-        return True
-    return row.code in BY_SHIPPER if row.state is State.FAILED else row.code == "dont_send"
 
 
 def _held(db: Db) -> dict[str, _Held]:

@@ -107,6 +107,22 @@ def test_o4_2_failed_there_is_judged_again_by_content_not_by_time_or_setting(off
     assert office.told()["planned"]["held"] == {}
 
 
+def test_o4_2_a_number_that_is_taken_is_not_written_but_what_a_rule_says_of_its_order_counts(office: Office) -> None:
+    office.add()
+    held_there(office, shop_order_id="b9")
+    office.whole()
+    assert office.stands() == ("failed", "number_taken")
+    office.add(giftMessage="Cheers", updatedAt="2026-12-01T19:30:00.000Z")
+    office.whole()
+    del office.shipper.held["HILLSIDE-1001"]
+    office.add(giftMessage="Cheers!", updatedAt="2026-12-01T19:31:00.000Z")
+    office.whole()
+    assert (office.stands(), office.shipper.writes()) == (("failed", "number_taken"), []), "ruling 8"
+    office.add(paymentStatus="Cancelled", updatedAt="2026-12-01T19:32:00.000Z")
+    office.whole()
+    assert office.stands() == ("not_required", "cancelled"), "nobody ships it by hand any more"
+
+
 # --- `+`: the shipper is looked at first -----------------------------------------------------------------------------
 
 

@@ -247,6 +247,41 @@ def test_o4_2_kept_back_and_accepted_there_all_the_same_is_an_alert(scene: Scene
     assert "accepted_there" in scene.listed()[order["id"]]["noted"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seen", ["by a webhook", "by reading"])
+@pytest.mark.parametrize("held_back", ["refunded", "address"])
+def test_o4_2_what_a_rule_holds_back_and_vs_accepts_all_the_same_is_seen(
+    scene: Scene, seen: str, held_back: str
+) -> None:
+    order = scene.place("PINOT22")
+    scene.shipper.set_problems(scene.number(order), VIOLATION, merchant=scene.merchant)
+    after(scene)
+    if held_back == "refunded":
+        scene.refund(order)
+    else:
+        scene.change(order, shipTo={"city": " "})
+    after(scene, minutes=5)
+    stood = (NOT_REQUIRED if held_back == "refunded" else FAILED, held_back)
+    assert scene.stands(order) == stood
+    scene.clear_journals()
+    after(scene, minutes=11)
+    assert scene.asked(VINOSHIPPER)["GET orders/{number}"] == 1, "as 4.2 reads what failed there"
+    assert scene.stands(order) == stood, "it is no news that it is not accepted"
+    if seen == "by a webhook":
+        with scene.receiving_here():
+            scene.shipper.settle(scene.number(order), scene.merchant)
+            scene.called()
+            scene.worked()
+    else:
+        scene.shipper.settle(scene.number(order), scene.merchant)
+        after(scene, minutes=31)
+    assert scene.stands(order) == (SENT, None)
+    after(scene, minutes=1)
+    alert = "refunded_after_sent" if held_back == "refunded" else "changed_after_sent"
+    assert alert in scene.listed()[order["id"]]["noted"]
+    assert written(scene) == [0, 0]
+
+
 # --- not required, don't send -----------------------------------------------------------------------------------------
 
 
