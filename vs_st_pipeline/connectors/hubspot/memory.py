@@ -18,6 +18,8 @@ class Memory:
         record_ids: ids that answers to writes named, by address: such a record is there though no read shows it yet.
         conflicts: addresses that were refused once because a record is there.
         opted_out: address and subscription type of everybody whom a look showed as opted out.
+        unheard_of: addresses of which HubSpot had never heard when they were looked at first.
+        shown: somebody whom answers to a call show, by its key: beside them an answer that shows nobody else means it.
         no_basis: the portal refuses a legal basis, because its data privacy settings are off.
         doubts: sentences for people; grows.
     """
@@ -27,6 +29,8 @@ class Memory:
     record_ids: dict[str, str] = field(default_factory=dict)
     conflicts: set[str] = field(default_factory=set)
     opted_out: set[tuple[str, str]] = field(default_factory=set)
+    unheard_of: set[str] = field(default_factory=set)
+    shown: dict[str, str] = field(default_factory=dict)
     no_basis: bool = False
     doubts: list[str] = field(default_factory=list)
 

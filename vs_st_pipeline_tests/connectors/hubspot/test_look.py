@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -326,6 +326,55 @@ def test_an_address_that_hubspot_never_heard_of_is_left_out_of_two_answers(box: 
     seen = portal.look(*people("nobody@example.com", "statusonly@example.com", "known@example.com"))
     states = [seen[at].standings[NEWS].state.value for at in sorted(seen)]
     assert states == ["never", "never", "subscribed"]
+
+
+def without_rows(portal: Portal, *emails: str, cut: bool = False) -> list[list[str]]:
+    """Leave these out of what is said of subscriptions, or the last half of everybody; returns whom requests name."""
+    asks: list[list[str]] = []
+    whole = portal.client.statuses
+
+    def statuses(addresses: Sequence[str]) -> Any:
+        asks.append(list(addresses))
+        rows = whole(addresses)["results"]
+        kept = rows[: len(rows) // 2] if cut else [row for row in rows if row["subscriberIdString"] not in emails]
+        return {"results": kept}
+
+    portal.client.statuses = statuses  # type: ignore[method-assign]
+    return asks
+
+
+def test_c7_4_a_contact_without_any_status_has_never_said_anything(portal: Portal) -> None:
+    """Somebody who is shown stands behind them, so an answer that shows nobody else does not say nothing."""
+    portal.begin()
+    asks = without_rows(portal, "statusonly@example.com", "offlist@example.com")
+    asked = people("offlist@example.com", "known@example.com")
+    seen = portal.look(*asked)
+    assert seen["offlist@example.com"].record is not None
+    assert seen["offlist@example.com"].standings[NEWS].state is State.NEVER
+    assert asks[2:] == [["offlist@example.com", "known@example.com"]] * 2
+    # In a later look of the sync the one who was shown before stands behind them.
+    assert portal.look(sought("offlist@example.com"))["offlist@example.com"].standings[NEWS].state is State.NEVER
+
+
+def test_r22_an_answer_that_is_cut_frees_nobody_with_a_contact(portal: Portal) -> None:
+    portal.begin()
+    without_rows(portal, cut=True)
+    out = [f"optedout{days}@example.com" for days in (0, 400)]
+    seen = portal.look(*people("known@example.com", "already@example.com", *out))
+    assert State.NEVER not in {seen[at].standings[NEWS].state for at in out if at in seen}
+
+
+def test_c7_4_whom_hubspot_had_not_heard_of_stays_so_when_a_contact_was_made(box: Served, portal: Portal) -> None:
+    """Such as where a subscription had no answer, and the account has nobody else who could be shown."""
+    portal.begin()
+    without_rows(portal, "new@example.com")
+    person = sought("new@example.com")
+    assert portal.look(person)["new@example.com"].standings[NEWS].state is State.NEVER
+    item = fields(person, firstname="New")
+    assert portal.send(Step.FIELDS, [item])[item.id].ended is Ended.ACCEPTED
+    seen = portal.look(person)["new@example.com"]
+    assert seen.record is not None
+    assert seen.standings[NEWS].state is State.NEVER
 
 
 def test_somebody_with_a_contact_is_not_free_because_an_answer_lacks_them(box: Served, portal: Portal) -> None:
