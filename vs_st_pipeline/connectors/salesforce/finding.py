@@ -71,7 +71,7 @@ class _Found:
         named: id of the contact that the ledger or a refusal named; known: its core.
         rows: of contacts with the address, our key or that id, by id.
         members: memberships of these contacts.
-        is_gone: no answer shows the known contact alive. gone: its row in the bin.
+        is_gone: no answer shows the known contact alive. gone: its row in the bin. is_merged: into another one.
         unclear: an answer about the person cannot be believed.
     """
 
@@ -81,6 +81,7 @@ class _Found:
     members: list[Row] = field(default_factory=list)
     is_gone: bool = False
     gone: Row | None = None
+    is_merged: bool = False
     unclear: bool = False
 
     @property
@@ -144,34 +145,36 @@ class Finder:
                         one.rows[_id(row)] = row
 
     def _find_missing(self, all_found: Iterable[_Found], selected: tuple[str, ...]) -> None:
-        """Read the contacts that are known and were not shown, in the bin too."""
+        """Read the contacts that are known and were not shown, in the bin too; once where the address finds another."""
         missing: dict[str, list[_Found]] = {}
         for one in all_found:
             if one.known is not None and one.known not in one.rows and not one.unclear:
                 one.is_gone = True
-                if not one.with_address():
-                    missing.setdefault(one.known, []).append(one)
+                missing.setdefault(one.known, []).append(one)
         master = (_MASTER,) if _MASTER in self._fields else ()
         query = Query("Contact", (*selected, "IsDeleted", *master), deleted=True)
         for attempt in range(READS):
+            if attempt:
+                missing = {id: some for id, some in missing.items() if not all(one.with_address() for one in some)}
             if missing and attempt:
                 self._client.sleep(PAUSE)
             units = [Unit(id, {"Id": (some[0].named or id,)}) for id, some in missing.items()]
             for pack, rows in self._asking.read("find_deleted", query, units) if units else ():
                 for unit in pack if rows is None else ():
                     for one in missing.pop(unit.whose):
-                        one.unclear = True
+                        one.unclear = not one.with_address()
                 for row in rows or ():
                     for one in missing.pop(_id(row), ()):
                         self._settle(one, row)
 
     def _settle(self, one: _Found, row: Row) -> None:
+        one.is_merged = core(row.get(_MASTER)) is not None
         if row["IsDeleted"] is False:
             one.rows[_id(row)], one.is_gone = row, False
         elif row["IsDeleted"] is True:
             one.gone = row
         else:
-            one.unclear = True
+            one.unclear = not one.with_address()
 
     # Members.
 
@@ -209,7 +212,7 @@ class Finder:
             self._note_key(one, row)
         standings = {target: self._standing(one, row, target) for target in targets}
         record = None if row is None else self._record(row, names)
-        return Seen(record, held, standings, at, self._lost(one) and held != MERGED_THERE)
+        return Seen(record, held, standings, at, self._lost(one) and not one.is_merged)
 
     def _lost(self, one: _Found) -> bool:
         """Say whether the ledger's contact is gone; one that a refusal named may just not be for us to see."""
@@ -223,7 +226,7 @@ class Finder:
             return (ours[0], None) if len(ours) == 1 else (None, SEVERAL_CONTACTS)
         if found:
             return found[0], None
-        if one.gone is not None and core(one.gone.get(_MASTER)) is not None:
+        if one.gone is not None and one.is_merged:
             return None, MERGED_THERE
         if one.rows:
             return None, OTHER_PRIMARY_EMAIL

@@ -142,6 +142,16 @@ def test_c6_2_a_known_contact_that_was_merged(org: Org) -> None:
     assert (seen.record.id, seen.held) == (winner, None)
 
 
+def test_c9b_a_known_contact_that_was_merged_is_not_gone_where_its_master_has_the_address(org: Org) -> None:
+    """Or whoever joins their doubles is stopped, as if most records had been lost."""
+    id = added(org.box, "loser@example.com")
+    winner = org.box.control.merge("known@example.com", "loser@example.com")["Id"]
+    org.box.control.edit("known@example.com", {"Email": "loser@example.com"})
+    seen = org.see(person("loser@example.com", id))
+    assert seen.record is not None
+    assert (seen.record.id, seen.held, seen.gone) == (winner, None, False)
+
+
 @pytest.mark.parametrize("for_good", [False, True])
 def test_c6_2_a_known_contact_that_is_gone(org: Org, for_good: bool) -> None:
     id = added(org.box, "gone@example.com")
