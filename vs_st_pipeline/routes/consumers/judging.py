@@ -360,20 +360,35 @@ class _Targets:
         if standing.state is State.SUPPRESSED:
             self._hold(SUPPRESSED_THERE, offers)
         elif standing.state is State.UNSUBSCRIBED:
-            self._judge_unsubscribed(target, standing, offers, usable, acts)
+            self._judge_unsubscribed(target, standing, offers, usable, acts, info)
         elif standing.state is State.SUBSCRIBED and not (info.confirms and _lacks(target, standing)):
             self._judge_subscribed(target, standing, usable, acts)
         else:
             self._judge_absent(target, standing, offers, usable, fresh, acts, info)
 
     def _judge_unsubscribed(
-        self, target: Target, standing: Standing, offers: Sequence[Offer], usable: Sequence[Offer], acts: Sequence[Act]
+        self,
+        target: Target,
+        standing: Standing,
+        offers: Sequence[Offer],
+        usable: Sequence[Offer],
+        acts: Sequence[Act],
+        info: TargetInfo,
     ) -> None:
+        if any(_awaits_in_spite(act, standing) for act in _since_undone(acts)):
+            self._await(target, standing, usable)
+            return
         newer = [one for one in usable if _is_newer(one, standing.since)] if self._rules.resubscribe else []
         if not newer:
             self._hold(UNSUBSCRIBED_THERE, offers)
             return
-        self._subscribe(target, standing, usable, acts)
+        self._subscribe(target, standing, usable, acts, confirms=info.confirms)
+
+    def _await(self, target: Target, standing: Standing, usable: Sequence[Offer]) -> None:
+        """Leave somebody alone who was sent a message to confirm; further consents send no second one."""
+        self.lets = True
+        for offer in usable:
+            self._add(Action.ALREADY, target, offer, standing)
 
     def _judge_subscribed(
         self, target: Target, standing: Standing, usable: Sequence[Offer], acts: Sequence[Act]
@@ -405,9 +420,7 @@ class _Targets:
         info: TargetInfo,
     ) -> None:
         if any(act.outcome is Outcome.AWAITING for act in _since_undone(acts)):
-            self.lets = True
-            for offer in usable:
-                self._add(Action.ALREADY, target, offer, standing)
+            self._await(target, standing, usable)
         elif usable:
             self._subscribe(target, standing, usable, acts, confirms=info.confirms)
         elif any(_is_spent(one, acts) for one in offers):
@@ -492,6 +505,13 @@ def _is_newer(offer: Offer, since: datetime | None) -> bool:
     if since is None or offer.earliest_at is None:
         return False
     return offer.earliest_at - since.astimezone(UTC).replace(tzinfo=None) > NEWER_BY
+
+
+def _awaits_in_spite(act: Act, standing: Standing) -> bool:
+    """Say whether somebody who had opted out has only not confirmed yet: no later opt-out than that shows."""
+    if act.outcome is not Outcome.AWAITING or act.state_before != State.UNSUBSCRIBED or standing.since is None:
+        return False
+    return standing.since.astimezone(UTC).replace(tzinfo=None) - act.sent_at <= NEWER_BY
 
 
 def _is_spent(offer: Offer, acts: Iterable[Act]) -> bool:

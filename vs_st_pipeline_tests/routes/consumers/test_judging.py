@@ -279,6 +279,32 @@ def test_c7_13_while_one_consent_awaits_confirmation_another_is_spent_without_a_
     assert done(found) == [("already", LIST.id, "o2")]
 
 
+def test_c7_13_whoever_opted_out_and_consents_anew_must_confirm_on_a_double_opt_in_list() -> None:
+    """Without that the job of an import would say `historical_import`, which asks nobody."""
+    out = seen(standings={LIST: unsubscribed(ago(days=90))})
+    [made] = judge(consumer(offer(target=LIST, imported=True)), out, infos=CONFIRMS).subscriptions
+    assert (made.action, made.confirms) == (Action.SUBSCRIBE, True)
+
+
+def test_c7_13_whoever_opted_out_awaits_confirmation_like_anybody() -> None:
+    one, other = offer("o1", target=LIST), offer("o2", target=LIST)
+    sent = act(one, outcome=Outcome.AWAITING, state_before="unsubscribed")
+    out = seen(standings={LIST: unsubscribed(ago(days=90))})
+    found = judge(consumer(one), out, sent, infos=CONFIRMS)
+    assert (found.held, found.fields, found.subscriptions) == (None, True, ())
+    assert done(judge(consumer(one, other), out, sent, infos=CONFIRMS)) == [("already", LIST.id, "o2")]
+
+
+@pytest.mark.parametrize(
+    ("since", "before"), [(ago(hours=20), "unsubscribed"), (None, "unsubscribed"), (ago(days=1), "never")]
+)
+def test_c7_6_an_opt_out_after_the_message_to_confirm_counts(since: Any, before: str) -> None:
+    one = offer("o1", target=LIST)
+    out = seen(standings={LIST: unsubscribed(since)})
+    sent = act(one, outcome=Outcome.AWAITING, state_before=before)
+    assert judge(consumer(one), out, sent, infos=CONFIRMS).held == "unsubscribed_there"
+
+
 def test_c7_4_a_single_opt_in_list_is_added_to_alone_where_the_person_is_subscribed() -> None:
     elsewhere = seen(standings={LIST: Standing(State.SUBSCRIBED, missing=(LIST.id,))})
     assert done(judge(consumer(offer(target=LIST)), elsewhere)) == [("add_to_list", LIST.id, "o1")]
