@@ -28,6 +28,7 @@ NO_BASIS: Final = (
 )
 _BASIS: Final = {"legalBasis": "CONSENT_WITH_NOTICE"}
 _RESUBSCRIBED: Final = "RESUBSCRIBE_OCCURRED"
+_CHANGED: Final = ("REQUESTED_CHANGE_OCCURRED", _RESUBSCRIBED)
 
 _ADDED: Final = ("recordsIdsAdded", "recordIdsAdded")  # as documented, and as anybody would write it
 _REMOVED: Final = ("recordIdsRemoved", "recordsIdsRemoved")
@@ -121,6 +122,8 @@ class Writer:
 
         def judge(row: Row, item: Item) -> Result | None:
             now, why = (str(row.get(name) or "").strip().upper() for name in ("status", "setStatusSuccessReason"))
+            if row.get("status") is None and why in _CHANGED:  # what was asked for was done
+                now = state
             if now not in (SUBSCRIBED, UNSUBSCRIBED, NOT_SPECIFIED):  # how the person stands is looked at
                 return None
             if now != state:

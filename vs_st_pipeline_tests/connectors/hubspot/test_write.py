@@ -337,10 +337,13 @@ def test_c7_6_who_is_not_subscribed_again_is_rejected(box: Served, portal: Porta
         ("unsubscribed", None, "rejected"),
         ("PENDING", None, None),
         ("", None, None),
+        (None, "RESUBSCRIBE_OCCURRED", "opted_out"),
+        (None, "REQUESTED_CHANGE_OCCURRED", "accepted"),
+        (None, "NO_STATUS_CHANGE", None),
     ],
 )
 def test_c10_2_the_words_of_an_answer_count_in_any_case_and_an_unknown_one_says_nothing(
-    portal: Portal, word: str, reason: str | None, wanted: str | None
+    portal: Portal, word: str | None, reason: str | None, wanted: str | None
 ) -> None:
     item = consent(sought("known@example.com"))
     row = {"subscriberIdString": "known@example.com", "subscriptionId": NEWS.id, "status": word}
