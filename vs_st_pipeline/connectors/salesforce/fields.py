@@ -37,12 +37,12 @@ def described(object: str, said: object) -> dict[str, Mapping[str, Any]]:
     """Return the fields that a describe shows, by name, as it shows them.
 
     Raises:
-        BadAnswer: it is not of this object, or not whole: from an answer without `Id` no field can be missed.
+        BadAnswer: it is of another object, or not whole: from one without e-mail and last name no field can be missed.
     """
-    if isinstance(said, Mapping) and said.get("name") == object and isinstance(said.get("fields"), list):
+    if isinstance(said, Mapping) and said.get("name", object) == object and isinstance(said.get("fields"), list):
         rows = [row for row in said["fields"] if isinstance(row, Mapping) and isinstance(row.get("name"), str)]
         found = {row["name"]: row for row in rows if isinstance(row.get("type"), str)}
-        if len(found) == len(said["fields"]) and {"Id", EMAIL, LAST_NAME} <= found.keys() and _tell(found.values()):
+        if len(found) == len(said["fields"]) and {EMAIL, LAST_NAME} <= found.keys() and _tell(found.values()):
             return found
     raise BadAnswer("the answer to what fields contacts have is not whole", system=SALESFORCE, call="describe")
 

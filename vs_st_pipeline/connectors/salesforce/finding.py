@@ -40,6 +40,7 @@ READS: Final = 3
 
 PAUSE: Final = 0.5  # seconds between these reads
 _MASTER: Final = "MasterRecordId"
+_DELETED: Final = "IsDeleted"
 _MEMBER: Final = ("Id", "CampaignId", "ContactId", "Status")
 
 
@@ -151,8 +152,9 @@ class Finder:
             if one.known is not None and one.known not in one.rows and not one.unclear:
                 one.is_gone = True
                 missing.setdefault(one.known, []).append(one)
-        master = (_MASTER,) if _MASTER in self._fields else ()
-        query = Query("Contact", (*selected, "IsDeleted", *master), deleted=True)
+        # Hidden only where fields of its kind are shown: a describe may leave out what is the system's own.
+        master = (_MASTER,) if _MASTER in self._fields or _DELETED not in self._fields else ()
+        query = Query("Contact", (*selected, _DELETED, *master), deleted=True)
         for attempt in range(READS):
             if attempt:
                 missing = {id: some for id, some in missing.items() if not all(one.with_address() for one in some)}
@@ -169,9 +171,9 @@ class Finder:
 
     def _settle(self, one: _Found, row: Row) -> None:
         one.is_merged = core(row.get(_MASTER)) is not None
-        if row["IsDeleted"] is False:
+        if row[_DELETED] is False:
             one.rows[_id(row)], one.is_gone = row, False
-        elif row["IsDeleted"] is True:
+        elif row[_DELETED] is True:
             one.gone = row
         else:
             one.unclear = not one.with_address()

@@ -142,6 +142,8 @@ def test_r22_fields_that_are_cut_off_are_not_missed() -> None:
     field = {"type": "string", "createable": True, "updateable": True}
     good = {"name": "Contact", "fields": [{"name": name, **field} for name in ("Id", "Email", "LastName")]}
     assert list(described("Contact", good)) == ["Id", "Email", "LastName"]
+    sparse = {"fields": good["fields"][1:]}  # without what is the system's own
+    assert list(described("Contact", sparse)) == ["Email", "LastName"]
     for bad in (
         {**good, "name": "Lead"},
         {**good, "fields": good["fields"][:2]},

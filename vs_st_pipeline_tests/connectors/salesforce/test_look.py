@@ -142,6 +142,19 @@ def test_c6_2_a_known_contact_that_was_merged(org: Org) -> None:
     assert (seen.record.id, seen.held) == (winner, None)
 
 
+@pytest.mark.parametrize("shown", [("MasterRecordId",), ("IsDeleted",), ()])
+def test_c6_2_a_merge_is_seen_also_where_a_describe_leaves_out_system_fields(org: Org, shown: tuple[str, ...]) -> None:
+    id = added(org.box, "loser@example.com")
+    org.box.control.merge("known@example.com", "loser@example.com")
+    whole = org.client.describe("Contact")
+    own = {"Id", "IsDeleted", "MasterRecordId"} - set(shown)
+    fields = [one for one in whole["fields"] if one["name"] not in own]
+    org.client.describe = lambda _object: {"fields": fields}  # type: ignore[method-assign]
+    org.begin()
+    hidden = shown == ("IsDeleted",)  # this one alone, so the query would be refused
+    assert org.see(person("loser@example.com", id)).held == (DELETED_THERE if hidden else MERGED_THERE)
+
+
 def test_c9b_a_known_contact_that_was_merged_is_not_gone_where_its_master_has_the_address(org: Org) -> None:
     """Or whoever joins their doubles is stopped, as if most records had been lost."""
     id = added(org.box, "loser@example.com")
