@@ -21,6 +21,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.consumers.bodies import ADDRESS
 from vs_st_pipeline.routes.consumers.consents import MAPPED
+from vs_st_pipeline.routes.consumers.former import targets_by_consent
 from vs_st_pipeline.routes.consumers.settings import ConsentEntry, records_all, targets_of
 from vs_st_pipeline.routes.consumers.told import answers_of, values_of
 from vs_st_pipeline.routes.consumers.words import WITHDRAWN
@@ -134,7 +135,7 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
         consents = _rows(
             db,
             _CONSENT,
-            f"""staged.consents where entry = '{MAPPED}' and ever_given and order_id in
+            f"""staged.consents where (entry = '{MAPPED}' or withdrawn_at is not null) and ever_given and order_id in
                 (select order_id from staged.sopost_orders semi join {batch} using (email_key))
                 order by order_id, consent_id, data_handler""",
         )
@@ -146,6 +147,8 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
         )
     entries = {one.pair: (one, target) for one in targets_of(run.merchant, crm) if (target := one.target(crm))}
     all_recorded = records_all(run.merchant, crm)
+    withdrawn = any(one["withdrawn_at"] is not None for one in consents)
+    elsewhere = targets_by_consent(db, run.merchant, crm) if withdrawn else {}
     spent = _spent(db, crm, [one for one in consents if one["vanished_at"] is not None])
     offers: dict[str, list[Offer]] = {}
     by_order = _grouped(consents, "order_id")
@@ -161,6 +164,12 @@ def load(run: Run, db: Db, crm: str, email_keys: Collection[str]) -> list[Consum
                 if (entry := entries.get(_pair(row))) is not None
             ]
             offers[key] += own
+            offers[key] += [
+                _offer(order, row, None, target)
+                for row in by_order.get(order["order_id"], ())
+                if row["withdrawn_at"] is not None
+                for target in sorted(elsewhere.get((order["order_id"], *_pair(row)), ()), key=lambda one: one.id)
+            ]
             if order["counts"] and (all_recorded or any(_counts(one, spent) for one in own)):
                 told[key].append(order)
     answers = answers_of(db, [order["order_id"] for some in told.values() for order in some])
@@ -201,20 +210,21 @@ def _pair(row: Mapping[str, Any]) -> tuple[str, str]:
     return loosely(row["consent_id"]), loosely(row["data_handler"])
 
 
-def _offer(order: Mapping[str, Any], consent: Mapping[str, Any], entry: ConsentEntry, target: Target) -> Offer:
+def _offer(order: Mapping[str, Any], consent: Mapping[str, Any], entry: ConsentEntry | None, target: Target) -> Offer:
+    """Return a consent; without an entry it led to that target once, and was withdrawn."""
     withdrawn = consent["withdrawn_at"] is not None
     return Offer(
         order_id=order["order_id"],
         short_id=order["short_id"] or "",
         activity_id=order["activity_id"] or "",
-        consent_id=entry.consent_id,
-        data_handler=entry.data_handler,
+        consent_id=entry.consent_id if entry else consent["consent_id"],
+        data_handler=entry.data_handler if entry else consent["data_handler"],
         consent_name=consent["consent_name"] or "",
         consent_status=consent["status"] or "",
         text_version=consent["text_version"],
         target=target,
         standing=order["counts"] and not withdrawn,
-        usable=order["counts"] and consent["given"],
+        usable=order["counts"] and consent["given"] and entry is not None,
         withdrawn=withdrawn,
         imported=order["source"] == "import",
         may_create=order["may_create"],

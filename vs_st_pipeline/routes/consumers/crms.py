@@ -15,7 +15,7 @@ from vs_st_pipeline.domain.errors import Internal, Interrupted, PipelineError, T
 from vs_st_pipeline.pipeline import verdicts
 from vs_st_pipeline.platform.crash_reports import describe
 from vs_st_pipeline.platform.warehouse.ledger import record_run as note_run
-from vs_st_pipeline.routes.consumers import brake, due, looking
+from vs_st_pipeline.routes.consumers import brake, due, former, looking
 from vs_st_pipeline.routes.consumers.chunks import Chunks
 from vs_st_pipeline.routes.consumers.looking import Desk
 from vs_st_pipeline.routes.consumers.report import CrmPart
@@ -67,7 +67,9 @@ def _open(
     """Read what a CRM's account has, and judge what is due there; None where there is nobody to ask about."""
     if not _anybody_to_ask_about(desk, only):
         return None
-    desk.setup = desk.crm.begin(session.targets(desk.name))
+    with session.run.open() as db:
+        elsewhere = former.targets_by_consent(db, session.run.merchant, desk.name).values()
+    desk.setup = desk.crm.begin(session.targets(desk.name).union(*elsewhere))
     desk.is_open = True
     return brake.judge(desk, since, session.orders.read, only)
 

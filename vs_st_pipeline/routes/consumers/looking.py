@@ -401,7 +401,10 @@ def _settle_acts(desk: Desk, subject: Subject, at: datetime) -> list[evidence.Se
     found = []
     for index, act in enumerate(subject.acts):
         target = targets.get(act.target)
-        if target is None:
+        if target is None:  # it is no more, so nothing of ours can show there
+            if act.outcome is Outcome.UNKNOWN and at - act.sent_at >= judging.SENT_AGAIN_AFTER:
+                found.append(evidence.Settled(act.evidence_id, Outcome.NOT_DONE))
+                subject.acts[index] = replace(act, outcome=Outcome.NOT_DONE)
             continue
         standing = subject.seen.standings[target]
         there = standing.state is State.SUBSCRIBED and not (not target.lists and target.id in standing.missing)

@@ -295,6 +295,27 @@ def test_r19_where_the_system_stays_down_what_is_not_known_is_kept_and_nothing_i
     assert office.waiting() == {}
 
 
+@pytest.mark.parametrize("hours", [0, 2])
+def test_r19_what_is_not_known_of_a_target_that_is_gone_does_not_stay_so_for_ever(office: Office, hours: int) -> None:
+    """Nothing of it can be read any more; the sync would be `partial` for good."""
+    office.due(jane(offer(target=TRIAL)))
+    down = raising(TryLater("down", http_status=500), after=True)
+    office.crm.wrong.extend([None, down])
+
+    def then_down() -> None:
+        if len(office.crm.looks) > 1:
+            raise TryLater("down")
+
+    office.crm.on_look = then_down
+    office.sync(fails=TryLater)
+    assert office.outcomes() == [("subscribe", "unknown")]
+    office.crm.on_look = lambda: None
+    office.now += timedelta(hours=hours)
+    office.due(jane(offer("o9", standing=False, usable=False)))  # no consent leads there any more
+    assert counts(office.sync()) == ((0, 0, 0) if hours else (0, 0, 1))
+    assert office.outcomes() == [("subscribe", "not_done" if hours else "unknown")]
+
+
 @pytest.mark.parametrize("error", [NotSent("no"), BadKey("no", http_status=401), TryLater("no", http_status=429)])
 def test_c6_what_never_arrived_stops_the_crm_and_is_not_spent(office: Office, error: PipelineError) -> None:
     office.due(jane())
