@@ -8,7 +8,7 @@ from __future__ import annotations
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.audience import bases
 from vs_st_pipeline.routes.audience.difference import Terms, held, is_empty, left, note, released
-from vs_st_pipeline.routes.audience.words import Block, Event, Noted, Rank
+from vs_st_pipeline.routes.audience.words import Block, Event, Held, Noted, Rank
 
 COMPARED = ("first_name", "last_name", "birth_date", "email", "phone", "extra", "addresses")
 
@@ -147,9 +147,11 @@ def told_before(db: Db) -> None:
 
 
 def _held_addresses() -> str:
-    return f"""select id from {held("subscriber")}
+    """Return a query for addresses that are told a no; a rehearsal says nothing of whom it leaves out."""
+    among = f"select id from planned.audience_held where reason <> '{Held.REHEARSAL}' and kind ="
+    return f"""{among} 'subscriber'
                union select a.address from planned.audience_addresses as a
-               join {held("customer")} as c on c.id = a.customer_id"""
+               join ({among} 'customer') as c on c.id = a.customer_id"""
 
 
 # Addresses that a yes may have reached: one without outcome, or one that was acknowledged, by the ledger. A process

@@ -434,6 +434,18 @@ def test_held_people_and_all_of_theirs() -> None:
     assert world.db.value("select count(*) from synced.audience_was_held") == 0
 
 
+def test_a_rehearsal_unsubscribes_nobody() -> None:
+    """R66: nothing is told of whom `waymore.only` leaves out, also where the history was told before."""
+    world = shop()
+    world.hold("customer", "c1", "rehearsal")
+    world.hold("subscriber", "a@example.com", "rehearsal")
+    world.customer("c1", first_name="Eve")
+    assert world.take() == []
+    world.release()
+    world.hold("subscriber", "a@example.com", "forgotten")
+    assert ("Newsletter", "a@example.com") in world.take()
+
+
 def test_nothing_changed_costs_no_comparison() -> None:
     """12b: the same generation, people and day: nothing is compared, so a base that is wrong is not looked at."""
     world = shop()
