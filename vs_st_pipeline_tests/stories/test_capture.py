@@ -263,6 +263,25 @@ def test_history_that_was_killed_goes_on_where_it_was_and_no_total_is_written_be
     assert story.contact(MARISOL)["Lifetime Value"] == "1392.96"
 
 
+def test_5_history_that_is_to_begin_earlier_is_walked_further_and_sums_wait_for_its_end(story: Story) -> None:
+    """Interface 2 and 5: `history_from` is set back after the walk has ended; the sums left out what is older."""
+    totals = ("Order Count", "Lifetime Value")
+    patient(story, history_from="2026-04-20")
+    story.synced()
+    assert tuple(story.contact(MARISOL)[name] for name in totals) == ("1", "128.71")
+    patient(story, history_from="2020-01-01")
+    story.shop.set_fault("500_empty", path_regex="/orders$", skip=3)
+    story.failed("try_later")
+    story.shop.clear_faults()
+    assert tuple(story.contact(MARISOL)[name] for name in totals) == ("1", "128.71")
+    story.clear_journals()
+    story.synced()
+    assert tuple(story.contact(MARISOL)[name] for name in totals) == ("3", "1392.96")
+    story.clear_journals()
+    story.synced()
+    assert len([entry for entry in story.shop.journal(TEST) if entry["path"].endswith("/orders")]) <= 3
+
+
 @pytest.mark.slow
 def test_a_walk_over_the_customer_list_that_breaks_off_goes_on_at_its_page(story: Story) -> None:
     patient(story)

@@ -82,7 +82,7 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
         if stale or run.full:
             vs.http.tape.asks_otherwise("what the search obeys was learned anew")
         search = OrderSearch(vs, None if stale or run.full else get_state(db, SEARCH))
-        history = {} if run.full else get_state(db, HISTORY) or {}
+        history = {} if run.full else _begun_history(run, db)
         for name in (PROCESSED_CURSOR, SHIPPED_CURSOR):  # an earlier version set them only at the end of the history
             if history and get_state(db, name) is None:
                 set_state(db, name, history["started"], run.now())
@@ -117,7 +117,29 @@ def search_orders(run: Run, vs: VinoshipperClient) -> int:
 
 def is_history_read(run: Run, db: Db) -> bool:
     """Say whether the history was walked to its end; until then a run walks it, and `--full` walks it again."""
-    return not run.full and bool((get_state(db, HISTORY) or {}).get("complete"))
+    history = get_state(db, HISTORY) or {}
+    return not run.full and bool(history.get("complete")) and not _begins_earlier(run, history)
+
+
+def _oldest(run: Run) -> date:
+    return run.merchant.section(VinoshipperSettings).history_from - OVERLAP
+
+
+def _begins_earlier(run: Run, history: Mapping[str, Any]) -> bool:
+    """Say whether the merchant's history is to be walked further back than it was (`history_from` was set back)."""
+    return bool(history.get("complete")) and date.fromisoformat(history["reached"]) > _oldest(run)
+
+
+def _begun_history(run: Run, db: Db) -> dict[str, Any]:
+    """Return how far the history was walked; one that is to begin earlier now is not complete until it does."""
+    history: dict[str, Any] = get_state(db, HISTORY) or {}
+    if not _begins_earlier(run, history):
+        return history
+    history = {**history, "complete": False}
+    with db.transaction():  # until its end is reached, counts and sums are not known
+        change_state(db, HISTORY, history)
+        db.execute("delete from raw.reads where what = 'orders'")
+    return history
 
 
 def _newest_edge(run: Run) -> date:
@@ -147,7 +169,7 @@ def _walk_history(
     Orders that come in during the walk are younger than its start, and that is where the other passes begin.
     """
     search.tape.asks_otherwise("the history was walked")
-    oldest = run.merchant.section(VinoshipperSettings).history_from - OVERLAP
+    oldest = _oldest(run)
     reached = date.fromisoformat(history["reached"]) if history else _newest_edge(run)
     size = timedelta(days=history.get("size") or FIRST_WINDOW.days)
     started = history.get("started") or _next_cursor(run)
