@@ -40,10 +40,10 @@ def alerts(test: bool, as_json: bool) -> None:
         say_json({"addresses": [_as_json(row) for row in rows], "settings": settings_json(found.misunderstood)})
     else:
         for row in rows:
-            told = f"told of {', '.join(row.told) or 'nobody'}"
+            told = f"told of {'; '.join(map(alerting.in_words, row.told)) or 'nobody'}"
             say(f"{row.address}: {told}" if row.here else f"{row.address}, which {ADDRESSES} lacks here: {told}")
             for one in row.next:
-                say(f"  will be told  {one.title}")
+                say(f"  will be told  {one.title}", *(f"                {line}" for line in one.body.splitlines()))
     sys.exit(2 if known.problems else 0)
 
 

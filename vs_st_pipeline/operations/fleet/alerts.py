@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from vs_st_pipeline.domain.errors import PipelineError
@@ -205,6 +206,21 @@ def _of_troubles(found: Fleet, told: Mapping[str, list[str]]) -> list[Alert]:
         title = f"{_name(names[label])}: no longer {what}" if over else ""
         new.append(Alert(key, None, title, f"{label} was: {what}. It is over." if over else ""))
     return new
+
+
+def in_words(about: str) -> str:
+    """Return what an address was told about, for people: a merchant's route, and what of it if not how its runs end."""
+    if not about.startswith(_OF):
+        return about
+    label, _, what = about.removeprefix(_OF).partition(") ")
+    what, happened, which = what.partition(" #")
+    if not happened:
+        return f"{label}: {what}"
+    try:
+        at = f"{datetime.fromisoformat(which):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return f"{label}: {what} ({which})"
+    return f"{label}: somebody has to look ({at})"
 
 
 def _name(one: MerchantHealth) -> str:

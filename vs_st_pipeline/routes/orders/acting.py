@@ -253,4 +253,5 @@ def why_not(ended: Ended) -> str:
 def _how(run: Run, row: OrderRow) -> str:
     with run.open() as db:
         order = show.in_full(db, row.order_id)
-    return f"{show.how(order)}; `vs-st orders show {row.order_number}` says more"
+    noted = f"; noted: {', '.join(order['noted'])}" if order["noted"] else ""
+    return f"{show.how(order)}{noted}; `vs-st orders show {row.order_number}` says more"

@@ -3,7 +3,11 @@
 Data flow: the ledger, notes -> what is new -> one message in 15 minutes -> `Report.troubles` -> status file -> alerts.
 
 Each order and code is told once until it is mended. A message is in the status for a day, so that runs that follow each
-other closely lose none. It says numbers of Commerce7, codes and what to do, and nobody's data.
+other closely lose none; what was mended since goes from it, so that who hears late hears what is so. It says numbers of
+Commerce7, codes and what to do, and nobody's data.
+
+What can still be put right before the parcel leaves is said of the merchant too (`held_up`): a message comes once, and
+its merchant would be `fine` otherwise.
 """
 
 from __future__ import annotations
@@ -33,6 +37,10 @@ ALERTS: Final = {
 
 APART: Final = timedelta(minutes=15)
 TOLD_FOR: Final = timedelta(days=1)
+HELD_ADVICE: Final = (
+    "`vs-st orders list --noted NOTE` names them (`--code shadow`: what would go); "
+    "`vs-st orders show ORDER` says what to do."
+)
 AT_ONCE: Final = frozenset({REFUNDED})
 RETURNED_FOR: Final = timedelta(days=60)
 MOST_NAMED: Final = 20
@@ -53,13 +61,18 @@ def look(session: OrdersSession) -> None:
         if found != known:
             with db.transaction():
                 ledger.keep_fact(db, run, _FACT, found)
-    session.report.troubles = [Trouble(KEY, one["says"], one["at"]) for one in found["messages"]]
+        session.told.held_up = _held_up(session, db)
+    session.report.troubles = [Trouble(KEY, one["says"], one["at"]) for one in found["messages"] if one["says"]]
 
 
 def _next(known: dict[str, Any], standing: dict[str, tuple[str, str]], now: datetime) -> dict[str, Any]:
-    """Return what was told, once what is new is told as well, if its time has come."""
+    """Return what was told, once what is new is told as well, if its time has come; what is mended goes from it."""
     told = [key for key in known["told"] if key in standing]
-    kept = [one for one in known["messages"] if abs(now - datetime.fromisoformat(one["at"])) < TOLD_FOR]
+    kept = [
+        _without_mended(one, standing)
+        for one in known["messages"]
+        if abs(now - datetime.fromisoformat(one["at"])) < TOLD_FOR
+    ]
     new = {key: pair for key, pair in standing.items() if key not in set(told)}
     waits = any(abs(now - datetime.fromisoformat(one["at"])) < APART for one in kept)
     if not new or (waits and not any(code in AT_ONCE for _, code in new.values())):
@@ -67,7 +80,35 @@ def _next(known: dict[str, Any], standing: dict[str, tuple[str, str]], now: date
     at = now
     while any(one["at"] == at.isoformat() for one in kept):  # each is told by itself
         at += timedelta(microseconds=1)
-    return {"told": [*told, *new], "messages": [*kept, {"at": at.isoformat(), "says": "\n".join(_says(new))}]}
+    message = {"at": at.isoformat(), "about": list(new), "says": "\n".join(_says(new))}
+    return {"told": [*told, *new], "messages": [*kept, message]}
+
+
+def _without_mended(message: dict[str, Any], standing: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    """Return a message without what is mended; one of which nothing is left says nothing, and keeps the next apart."""
+    if "about" not in message:  # of an older version, which did not keep what it is about
+        return message
+    about = [key for key in message["about"] if key in standing]
+    if about == message["about"]:
+        return message
+    return {**message, "about": about, "says": "\n".join(_says({key: standing[key] for key in about}))}
+
+
+def _held_up(session: OrdersSession, db: Db) -> str:
+    """Say how many orders have a note that somebody can act on, as their parcels have not left; and that none goes."""
+    noted = db.rows(
+        """select n.note, count(*) from synced.order_notes as n join synced.orders as o using (order_id)
+           where list_contains($alerted::varchar[], n.note)
+             and not list_contains($left::varchar[], coalesce(o.stage, '')) group by 1 order by 1""",
+        {"alerted": list(ALERTED_NOTES), "left": sorted(str(one) for one in SHIPPED_OR_LATER)},
+    )
+    of_each = ", ".join(f"{note} {count}" for note, count in noted)
+    return "; ".join(
+        [
+            *(["shadow: nothing is written"] if session.told.shadow else []),
+            *([f"somebody has to look at orders: {of_each}"] if noted else []),
+        ]
+    )
 
 
 def _says(new: dict[str, tuple[str, str]]) -> Iterator[str]:

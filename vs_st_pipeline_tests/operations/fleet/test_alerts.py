@@ -317,6 +317,23 @@ def test_nobody_to_tell_costs_no_look_at_anybody(files: Files) -> None:
     assert alerts.send_alerts({}, look) == alerts.DeliveryResult()  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        ("hill", "hill"),
+        ("hill, orders", "hill, orders"),
+        ("(of hill, consumers) quiet", "hill, consumers: quiet"),
+        ("(of hill, notices) replies #reply 7", "hill, notices: replies (reply 7)"),
+        (
+            "(of hill, orders) orders #2026-12-01T04:11:30.535799",
+            "hill, orders: somebody has to look (2026-12-01 04:11 UTC)",
+        ),
+    ],
+)
+def test_the_command_says_in_words_what_was_told(about: str, says: str) -> None:
+    assert alerts.in_words(about) == says
+
+
 def test_the_command_tries_the_addresses_and_says_what_comes_next(files: Files, receiver: Receiver) -> None:
     files.merchant("hill")
     files.synced("hill", MINUTE, "auth")

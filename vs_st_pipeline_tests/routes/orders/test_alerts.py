@@ -40,6 +40,12 @@ def looked(back: Returns) -> list[str]:
     return [one.says for one in session.report.troubles]
 
 
+def occurrences(back: Returns) -> list[str]:
+    session = back.session()
+    alerts.look(session)
+    return [one.occurrence for one in session.report.troubles or []]
+
+
 def test_o8_failed_orders_are_told_together_once(back: Returns) -> None:
     for order_id, code in (("a1", "compliance"), ("a2", "compliance"), ("a3", "unknown_sku")):
         fails(back, order_id, code)
@@ -75,12 +81,14 @@ def test_ruling_10_refunded_after_sent_is_told_at_once(back: Returns) -> None:
 
 def test_o8_what_was_mended_and_comes_again_is_told_again(back: Returns) -> None:
     fails(back, "a1")
-    looked(back)
+    first = occurrences(back)
     fails(back, "a1", None)
     back.later(minutes=20)
-    looked(back)
+    assert looked(back) == []
     fails(back, "a1")
-    assert len(looked(back)) == 2
+    again = occurrences(back)
+    assert (len(first), len(again)) == (1, 1)
+    assert first != again, "it is another message, which everybody is told"
 
 
 @pytest.mark.parametrize(("stage", "count"), [(None, 1), ("Fulfilled", 1), ("Shipped", 0), ("Delivered", 0)])
@@ -113,3 +121,48 @@ def test_r27_a_dry_run_tells_nobody(back: Returns) -> None:
     session = back.session(dry_run=True)
     alerts.look(session)
     assert session.report.troubles is None
+
+
+def test_o8_what_was_mended_goes_from_a_message(back: Returns) -> None:
+    for order_id in ("a1", "a2"):
+        fails(back, order_id)
+    looked(back)
+    fails(back, "a1", None)
+    (says,) = looked(back)
+    assert says.startswith("compliance (1002): ")
+    fails(back, "a2", None)
+    fails(back, "a3")
+    assert looked(back) == [], "the next message comes after 15 minutes all the same"
+    back.later(minutes=15)
+    assert [says.split(":")[0] for says in looked(back)] == ["compliance (1003)"]
+
+
+def test_o8_a_message_of_an_older_version_stands(back: Returns) -> None:
+    session = back.session()
+    with back.db() as db, db.transaction():
+        older = {"told": [], "messages": [{"at": session.run.now().isoformat(), "says": "late (1): send it"}]}
+        ledger.keep_fact(db, session.run, "alerted", older)
+    assert looked(back) == ["late (1): send it"]
+
+
+def test_who_is_fine_says_what_somebody_has_to_look_at(back: Returns) -> None:
+    def held_up() -> str | None:
+        session = back.session()
+        alerts.look(session)
+        return session.told.held_up
+
+    assert held_up() == ""
+    for order_id in ("a1", "a2"):
+        fails(back, order_id, None)
+        noted(back, order_id, "changed_after_sent")
+    noted(back, "a3", "no_phone")
+    noted(back, "", "key_refused")
+    assert held_up() == "somebody has to look at orders: changed_after_sent 2"
+    with back.db() as db, db.transaction():
+        row = ledger.find(db, ["a1"])["a1"]
+        ledger.move(db, back.session().run, row, "stage", "x", state=State.SENT, code=None, stage="Shipped")
+    assert held_up() == "somebody has to look at orders: changed_after_sent 1"
+    session = back.session()
+    session.told.shadow = True
+    alerts.look(session)
+    assert (session.told.held_up or "").startswith("shadow: nothing is written; somebody has to look at orders: ")
