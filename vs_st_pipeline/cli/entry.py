@@ -24,14 +24,15 @@ def main() -> None:
     if VARIABLE in os.environ or not words or not set(HELP).isdisjoint(words) or words[0] == completion.name:
         make_ready()
         _describe(PROGRAM, VARIABLE)
-    from vs_st_pipeline.cli.main import main as run
+    from vs_st_pipeline.cli import ending
+    from vs_st_pipeline.cli.main import main as command
 
     try:
         if raises:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        run()
+        ending.run(command)
     except KeyboardInterrupt:  # before or after the command itself, which says that it stops
-        sys.exit(INTERRUPTED)
+        ending.leave(INTERRUPTED)
 
 
 def _leave(_number: int, _frame: object) -> NoReturn:

@@ -10,6 +10,7 @@ import sys
 import click
 
 from vs_st_pipeline import __version__
+from vs_st_pipeline.cli import ending
 from vs_st_pipeline.cli.alerts import alerts
 from vs_st_pipeline.cli.completion import completion
 from vs_st_pipeline.cli.connect import connect, disconnect
@@ -73,6 +74,7 @@ def main() -> None:
             # it returns the code of a `click.exceptions.Exit`, and otherwise None
             sys.exit(cli.main(standalone_mode=False))
     except click.Abort:
+        ending.soon()
         tell("stopped")
         sys.exit(1)
     except click.ClickException as error:
@@ -111,4 +113,4 @@ def _show(error: click.ClickException) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

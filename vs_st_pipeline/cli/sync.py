@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from vs_st_pipeline.cli import ending
 from vs_st_pipeline.cli.layout import headed
 from vs_st_pipeline.cli.options import Pair, json_option, merchant_options, route_option, select
 from vs_st_pipeline.cli.output import say, say_json, tell
@@ -231,6 +232,7 @@ def for_each(
                 results = [future.result() for future in futures]
             except KeyboardInterrupt:
                 stop_soon()  # it says how far it came
+                ending.soon()
                 results = [future.result() for future in futures]
     return results
 

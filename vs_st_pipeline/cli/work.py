@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from vs_st_pipeline.cli import ending
 from vs_st_pipeline.cli.options import json_option, select
 from vs_st_pipeline.cli.output import say, say_json, say_json_line, tell
 from vs_st_pipeline.cli.whole_numbers import WholeNumber
@@ -129,6 +130,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 def _leave(worker: Any, code: int) -> None:
     """End now, also where a request is still under way after half a minute: its claims were given back."""
+    ending.soon()
     if worker.has_unfinished:
         sys.stdout.flush()
         os._exit(code)

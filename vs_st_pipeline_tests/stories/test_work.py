@@ -124,4 +124,6 @@ def test_a_worker_works_until_it_is_told_to_stop_and_prints_a_line_for_each_sync
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         reader.join(5)
+        assert process.stderr is not None
+        assert "nanobind" not in process.stderr.read(), "DuckDB's module has nothing to say to a person"
     assert len(lines) == 1, "one line each"

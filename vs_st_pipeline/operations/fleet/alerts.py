@@ -11,6 +11,8 @@ or not synced yet) is neither in trouble nor well.
 
 Addresses are in the environment and not in the merchants file, because a merchants file that cannot be read is the
 first thing that has to be told.
+
+It is long because what is new, its words and its sending share what an address was told before.
 """
 
 from __future__ import annotations
