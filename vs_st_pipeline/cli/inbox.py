@@ -17,7 +17,7 @@ from vs_st_pipeline.cli.sync import make_run
 from vs_st_pipeline.cli.whole_numbers import WholeNumber
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.formats import counted
-from vs_st_pipeline.domain.hints import HintState
+from vs_st_pipeline.domain.hints import WITHOUT_HINT, HintState
 from vs_st_pipeline.operations.settings import read_merchants
 from vs_st_pipeline.operations.worker import why_waiting
 from vs_st_pipeline.platform.inbox import questions
@@ -27,6 +27,8 @@ from vs_st_pipeline.platform.settings.environment import data_dir, settings_path
 from vs_st_pipeline.platform.settings.forms import parse_duration
 from vs_st_pipeline.platform.settings.merchants import places_of_entries
 
+MOST_SAID = 20
+_OPEN = {HintState.WAITING: "waits already", HintState.WORKING: "is being read"}
 _LARGEST = 2**63 - 1  # of a number of an entry
 
 
@@ -129,11 +131,22 @@ def replay(words: tuple[str, ...], ids: tuple[str, ...], since: str | None, as_j
             numbers = questions.entries_of(found, merchants, since_when)
         else:
             numbers = [_entry(found, word) for word in words]
+        left = [said for number in numbers[:MOST_SAID] for said in _not_replayed(found, number)]
         count = found.replay(numbers) if numbers else 0
     if as_json:
         say_json({"replayed": count})
     else:
-        say(f"{counted(count, 'hints')} {'waits' if count == 1 else 'wait'} again")
+        say(f"{counted(count, 'hints')} {'waits' if count == 1 else 'wait'} again", *left)
+
+
+def _not_replayed(found: Inbox, number: int) -> list[str]:
+    """Say of the hints of an entry that do not wait again why they do not."""
+    hints = (questions.entry(found, number) or {"hints": ()})["hints"]
+    why = {
+        one["route"]: "asks for nothing" if one["kind"] in WITHOUT_HINT else _OPEN.get(one["state"]) for one in hints
+    }
+    several = len(hints) > 1
+    return [f"#{number}{f' ({route})' if several else ''} {said}" for route, said in why.items() if said]
 
 
 def _shown(system: str, kept: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -232,7 +232,10 @@ class Queue:
         hand_over: as in `Hinted`.
         unread: numbers of those of these hints whose records a sync that ended well has left for the next one. Without
             it none is left, and nobody asks a hint that was handed over for what it keeps.
+        rests: of hints that are left so, seconds for which each is to wait by its number, 0 where a whole sync is to
+            read it: who waits is nobody's work, and whoever comes first reads it then (R49).
     """
 
     hand_over: HandOver
     unread: Callable[[Run, Sequence[Hint]], Collection[int]] | None = None
+    rests: Callable[[Run, Sequence[Hint]], Mapping[int, float]] | None = None

@@ -96,7 +96,12 @@ def _settle(run: Run, inbox: Inbox, queue: Queue, found: Taken, owner: str) -> N
     if both:
         unread = set() if queue.unread is None else set(queue.unread(run, both)) - found.waits
         inbox.give_back(one for one in found.hints if one.hint in found.waits)
-        inbox.queue((one for one in both if one.hint in unread), run.run_id)
+        left = [one for one in both if one.hint in unread]
+        rests = queue.rests(run, left) if queue.rests is not None and left else {}
+        for one in left:
+            if seconds := rests.get(one.hint, 0.0):
+                inbox.give_back([one], not_before=inbox.clock() + seconds)
+        inbox.queue((one for one in left if not rests.get(one.hint)), run.run_id)
         done = [one for one in both if one.hint not in unread | found.waits]
         inbox.settle(done, Outcome.HANDED_OVER, run_id=run.run_id)
     if queue.unread is None and found.counts:

@@ -111,6 +111,13 @@ def test_replay_lets_entries_wait_again(inbox: Inbox, run: Run) -> None:
     assert "0 hints wait again" in run("replay", "--merchant", "quiet", "--since", "1h").stdout
 
 
+def test_replay_says_what_does_not_wait_again_and_why(inbox: Inbox, run: Run) -> None:
+    assert run("replay", "3").stdout == "0 hints wait again\n#3 waits already\n"
+    inbox.claim([one for one in inbox.waiting() if one.merchant == "other"], "me")
+    assert run("replay", "3").stdout == "0 hints wait again\n#3 is being read\n"
+    assert told(run("replay", "3", "--json")) == {"replayed": 0}
+
+
 @pytest.mark.usefixtures("inbox")
 @pytest.mark.parametrize(
     "words",
@@ -174,6 +181,14 @@ def test_a_hint_that_is_due_says_who_takes_it(inbox: Inbox, run: Run, tmp_path: 
     failed = inbox.claim([one for one in inbox.waiting() if one.merchant == "other"], "me")
     inbox.give_back(failed, not_before=inbox.clock() + 60, error="try_later")
     assert "waiting (the last try failed, and the next is in " in waiting_line(run, 3)
+
+
+def test_a_hint_that_was_put_off_has_not_failed(inbox: Inbox, run: Run, tmp_path: Path) -> None:
+    good_sync(tmp_path, "other")
+    put_off = inbox.claim([one for one in inbox.waiting() if one.merchant == "other"], "me")
+    inbox.give_back(put_off, not_before=inbox.clock() + 540)
+    said = "waiting (a route of ours has just written it, or reads it first, so it is read in 9 min)"
+    assert waiting_line(run, 3).endswith(said)
 
 
 @pytest.mark.usefixtures("inbox")

@@ -54,6 +54,28 @@ def test_r49_a_whole_sync_leaves_hints_on_what_a_route_of_ours_has_just_written(
     assert [one.record for one in hints.inbox.waiting()] == ["1"]
 
 
+def test_r49_what_a_whole_sync_leaves_until_later_waits_and_is_nobodys_work(tmp_path: Path) -> None:
+    hints, warehouse = Hints(tmp_path, at=time.time()), Warehouse(tmp_path, {"contacts": LAYOUT})
+    for name in ("1", "2", "3"):
+        hints.comes(name)
+    merchant: Any = Merchant("hill")
+    run = Run(merchant, warehouse, lambda: datetime.now(UTC), run_id="one", inbox=hints.inbox)
+
+    def unread(_run: Run, found: Sequence[Hint]) -> list[int]:
+        return [one.hint for one in found if one.id != "1"]
+
+    def rests(_run: Run, found: Sequence[Hint]) -> dict[int, float]:
+        return {one.hint: 540.0 for one in found if one.id == "2"}
+
+    with whole_hints.taken(run, Queue(lambda _run, _hints: None, unread, rests)):
+        pass
+    assert hints.inbox.ask("select record, state from hints order by 1") == [
+        ("1", "done"), ("2", "waiting"), ("3", "working"),
+    ]  # fmt: skip
+    (rest,) = hints.inbox.waiting()
+    assert 530 < rest.due_at - hints.inbox.clock() < 550
+
+
 def test_many_hints_are_taken_and_settled_some_at_a_time_and_calls_are_stored_in_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,13 +43,14 @@ def reasons(
     beat = inbox.last_beat(WORKER)
     is_alive = beat is not None and now - beat <= WORKER_ALIVE
     many = {pair for pair, found in by_pair(waiting).items() if len(found) > MOST_WAITING}
+    failed = questions.failed_of(inbox, entries)
     found = {}
     for hint, key in keys.items():
         if (one := records.get(key)) is None:  # somebody has taken it by now
             continue
         pair = one.merchant, one.route
         closed = off.get(pair) or _closed(data_dir, pair, resting.get(pair))
-        found[hint] = closed or _not_due(one, now) or (NEXT if is_alive else _NO_WORKER)
+        found[hint] = closed or _not_due(one, now, has_failed=hint in failed) or (NEXT if is_alive else _NO_WORKER)
         if found[hint] == NEXT and pair in many:
             found[hint] = f"more than {MOST_WAITING} records wait: a whole sync reads them"
     return found
@@ -88,13 +89,15 @@ def _closed(data_dir: Path, pair: Pair, error: str | None) -> str:
     return "the merchant had no good sync yet: its first one takes it"
 
 
-def _not_due(one: Record, now: float) -> str:
+def _not_due(one: Record, now: float, *, has_failed: bool) -> str:
     if one.kind == WHOLE:
         return ""
     if one.held_until > now:
         return f"written by a sync of ours under 10 minutes ago, so it is read in {_in(one.held_until, now)}"
     if one.due_at <= now:
         return ""
+    if one.not_before > now and not has_failed:  # put off by who has looked at it
+        return f"a route of ours has just written it, or reads it first, so it is read in {_in(one.due_at, now)}"
     if one.not_before > now:
         return f"the last try failed, and the next is in {_in(one.due_at, now)}"
     return f"it is read in {_in(one.due_at, now)}" + (", as it was read a moment ago" if one.read_at else "")

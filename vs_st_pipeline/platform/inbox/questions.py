@@ -100,6 +100,16 @@ def entry(inbox: Inbox, number: int) -> dict[str, Any] | None:
     }
 
 
+def failed_of(inbox: Inbox, entries: Collection[int]) -> set[tuple[int, str]]:
+    """Return which waiting hints of entries had a try that failed, by entry and route."""
+    rows = inbox.ask(
+        """select entry, route from hints where state = 'waiting' and error is not null
+           and entry in (select value from json_each(?))""",
+        [json.dumps(sorted(entries))],
+    )
+    return {(entry, route) for entry, route in rows}
+
+
 def waiting_of(inbox: Inbox, entries: Collection[int]) -> dict[tuple[int, str], tuple[str, ...]]:
     """Return what the waiting hints of entries are about, by entry and route: merchant, route, system, kind, record."""
     rows = inbox.ask(

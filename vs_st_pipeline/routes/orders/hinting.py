@@ -58,11 +58,14 @@ def store(db: Db, run: Run, hint: Hint) -> None:
 
 
 def orders(run: Run, db: Db) -> list[str]:
-    """Return the ids of hinted orders at the shop, the oldest hint first, but those that wait (R49)."""
+    """Return the ids of hinted orders at the shop, the oldest hint first, but those that wait (R49).
+
+    A message does not count: whoever is told that an order failed mends it at once, and a hint says so.
+    """
     rows = db.rows(
         """select id from raw.commerce7_hints where what = $what
              and not exists (select 1 from synced.order_writes as w
-                             where w.order_id = id and w.system = $system and w.at > $since)
+                             where w.order_id = id and w.system = $system and w.at > $since and w.call <> 'message')
            order by "at", id""",
         {"what": ORDER, "system": SHOP, "since": run.now() - RESTS},
     )
@@ -136,4 +139,19 @@ def _unread(run: Run, hints: Sequence[Hint]) -> list[int]:
     return [one.hint for one in hints if one.kind == ORDER and one.id in (away if one.system == SHIPPER else here)]
 
 
-QUEUE: Final = Queue(hand_over, _unread)
+def rests(run: Run, db: Db, system: str, name: str) -> float:
+    """Return for how many seconds a hint on an order is taken for our own echo (R49); 0: it is not."""
+    at = db.value(
+        """select max("at") from synced.order_writes
+           where system = $system and (order_id = $name or vs_number = $name) and call <> 'message'""",
+        {"system": system, "name": name},
+    )
+    return 0.0 if at is None else max(0.0, (at + RESTS - run.now()).total_seconds())
+
+
+def _rests(run: Run, hints: Sequence[Hint]) -> dict[int, float]:
+    with run.open() as db:
+        return {one.hint: rests(run, db, one.system, one.id or "") for one in hints if one.event not in AT_ONCE}
+
+
+QUEUE: Final = Queue(hand_over, _unread, _rests)

@@ -131,22 +131,10 @@ class _Targeted:
                 desk.settle(one.hints, Outcome.OVER_LIMIT)
                 return False
             one.before = row[1] if row is not None else 0
-        if one.event not in hinting.AT_ONCE and (left := self._rests(db, one)):
+        if one.event not in hinting.AT_ONCE and (left := hinting.rests(self._run, db, one.system, one.name)):
             desk.leave(one.hints, left)
             return False
         return True
-
-    def _rests(self, db: Db, one: _Record) -> float:
-        """Return for how many seconds a hint is taken for our own echo (R49); 0: it is not.
-
-        A message does not count: whoever is told that an order failed mends it at once, and a hint says so.
-        """
-        at = db.value(
-            """select max("at") from synced.order_writes
-               where system = $system and (order_id = $name or vs_number = $name) and call <> 'message'""",
-            {"system": one.system, "name": one.name},
-        )
-        return 0.0 if at is None else max(0.0, (at + hinting.RESTS - self._run.now()).total_seconds())
 
     # --- reads ------------------------------------------------------------------------------------------------------
 

@@ -239,6 +239,28 @@ def test_h26_hints_of_the_shipper_are_read_once_and_strangers_are_dropped(office
     assert office.rows("select vs_number from raw.vinoshipper_order_hints") == []
 
 
+def test_r49_a_message_makes_no_echo_in_a_whole_sync_either(office: Office) -> None:
+    office.add()
+    office.whole()
+    with office.db() as db, db.transaction():
+        db.execute("update synced.order_writes set system = ?, call = 'message'", [SHOP])
+    run = office.session().run
+    hinting.hand_over(run, [hint("a1")])
+    with office.db() as db:
+        assert hinting.orders(run, db) == ["a1"]
+
+
+def test_r49_a_whole_sync_says_how_long_an_echo_waits(office: Office) -> None:
+    office.add()
+    office.whole()
+    office.later(minutes=4)
+    assert hinting.QUEUE.rests is not None
+    run = office.session().run
+    assert hinting.QUEUE.rests(run, [hint("HILLSIDE-1001", SHIPPER)]) == {1: 360.0}
+    assert hinting.QUEUE.rests(run, [hint("HILLSIDE-1001", SHIPPER, event="APPROVED")]) == {}
+    assert hinting.QUEUE.rests(run, [hint("a2")]) == {1: 0.0}
+
+
 def test_r49_echoes_wait_in_a_whole_sync_too(office: Office) -> None:
     office.add()
     office.whole()
