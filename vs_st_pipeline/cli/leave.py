@@ -14,7 +14,6 @@ from vs_st_pipeline.cli.options import json_option
 from vs_st_pipeline.cli.output import say, say_json, tell
 from vs_st_pipeline.cli.privacy import confirm
 from vs_st_pipeline.cli.sync import make_run
-from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.operations.settings import read_merchants
@@ -26,8 +25,8 @@ from vs_st_pipeline.platform.settings.merchants import ID_FORM, Merchant, is_ena
 if TYPE_CHECKING:
     from vs_st_pipeline.operations.offboard import Removed
 
-NOTHING_ELSE = f"Nothing else at {' or '.join(connector.title for connector in CONNECTORS)} was changed."
-NOT_CHANGED = f"Nothing at {' or '.join(connector.title for connector in CONNECTORS)} was changed."
+NOTHING_ELSE = "Nothing else was changed at its systems."
+NOT_CHANGED = "Nothing was changed at its systems."
 
 
 @click.command(short_help="Remove all that is kept of a merchant that has left.")
@@ -140,7 +139,7 @@ def _permit_files(path: Path, merchant_id: str) -> set[Path]:
 
 def _kept(removed: Removed) -> str:
     first, *others = removed.counts.items()
-    counts = dict([first, *(one for one in others if one[1] != 0)])
+    counts = dict([one for one in (first, *others) if one[1] != 0] or [first])
     if None in counts.values():
         told = "a database that cannot be read"
     else:

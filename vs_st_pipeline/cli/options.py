@@ -111,7 +111,8 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: 
         ]
         pairs += [replace(one, several=len(own) > 1) for one in own]
         if not own and not every:
-            tell(f"{merchant.id}: {' and '.join(names) or 'every route'} is off{_why(merchant)}, so nothing is done")
+            why = _why(merchant, () if names else sorted(merchant.paused))
+            tell(f"{merchant.id}: {' and '.join(names) or 'every route'} is off{why}, so nothing is done")
     for bad in found.bad:
         means = [route for route in routes.ROUTES if route.name in bad.routes and (not names or route.name in names)]
         pairs += [Pair(bad.name, route, None, bad.error, several=len(means) > 1) for route in means or [first]]
@@ -181,9 +182,12 @@ def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
     raise click.UsageError(f"none of the routes of {merchant.id} ({names}) has `{what}`")
 
 
-def _why(merchant: Merchant) -> str:
-    told = [f"{name} is {off.state}: {off.says}" for name, off in merchant.off.items()]
-    return f" ({'; '.join(told)})" if told else ""
+def _why(merchant: Merchant, paused: Iterable[str] = ()) -> str:
+    off = {
+        **dict.fromkeys(paused, "paused"),
+        **{name: f"{off.state}: {off.says}" for name, off in merchant.off.items()},
+    }
+    return f" ({'; '.join(f'{name} is {said}' for name, said in off.items())})" if off else ""
 
 
 def usable_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:

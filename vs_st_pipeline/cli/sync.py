@@ -139,7 +139,8 @@ def plan(
         say_json({"merchants": [_plan_json(report, rows) for report, rows in plans]})
     else:
         for pair, (report, rows) in zip(pairs, plans, strict=True):
-            say(*headed(pair.route.dry_run.lines(report, rows, pair.name)))
+            first, *others = pair.route.dry_run.lines(report, rows, pair.name)
+            say(*headed([first, *_to_do_lines(report), *others]))
     sys.exit(0 if all(report.status == OK for report, _ in plans) else 1)
 
 
@@ -237,12 +238,15 @@ def for_each(
     return results
 
 
+def _to_do_lines(report: Report) -> list[str]:
+    """Return what a person does about what ended a run, at most one line."""
+    what = "" if report.error is None else to_do(report.error)
+    return [f"  to do    {what}"] if what else []
+
+
 def sync_lines(report: Report, name: str, verbose: bool = False) -> list[str]:
     """Return what a sync did, in a few lines; the first begins with how the merchant is named."""
-    lines = [f"{name}: {report.ended}"]
-    if report.error is not None and (what := to_do(report.error)):
-        lines.append(f"  to do    {what}")
-    lines += report.lines()
+    lines = [f"{name}: {report.ended}", *_to_do_lines(report), *report.lines()]
     lines += [f"  unseen   {sentence}" for sentence in report.unseen]
     calls = report.calls_by_name()
     lines.append(f"  calls    {sum(calls.values())} in {report.seconds:.1f} s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from vs_st_pipeline.cli.output import tell
 from vs_st_pipeline.domain.errors import (
     BadAnswer,
@@ -24,10 +26,23 @@ TO_DO = {
 """What a person does, by the kind of an error. That of settings or of this machine says it itself."""
 
 
+_AT: Final = {
+    (BadKey.kind, "commerce7"): (
+        "renew the key, let the winery install the app, or correct `tenant`; keys stand where the merchants file says, "
+        "and nothing was lost"
+    ),
+}
+"""The same, where a system has an error for more than one reason."""
+
+
 def to_do(error: PipelineError) -> str:
     """Return what a person does about an error, `""` where its message says it."""
     of_this_machine = isinstance(error, GiveUp) and error.kind == Internal.kind and not isinstance(error, Internal)
-    return "" if isinstance(error, BadSettings) or of_this_machine else TO_DO.get(error.kind, "")
+    return "" if isinstance(error, BadSettings) or of_this_machine else _of_kind(error)
+
+
+def _of_kind(error: PipelineError) -> str:
+    return _AT.get((error.kind, error.system or ""), TO_DO.get(error.kind, ""))
 
 
 def tell_error(error: PipelineError) -> None:

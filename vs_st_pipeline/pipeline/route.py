@@ -272,6 +272,7 @@ class Route:
         jobs: what only this route can be asked in Dagster.
         demo: how it is shown on made-up merchants; None: it is not.
         open_advice: what a person does about records that were refused or stand open; `""`: `vs-st why`, `vs-st retry`.
+        refused: how its records are called that were refused and stand open, after their number.
         held_advice: what a person does about what its reports call `held_up`.
         progress: data folder and merchant's id -> how far something long is, a few words for `vs-st merchants`;
             `""` where nothing is under way.
@@ -318,6 +319,7 @@ class Route:
     jobs: tuple[OwnJob, ...] = ()
     demo: Demo | None = None
     open_advice: str = ""
+    refused: str = "refused"
     held_advice: str = ""
     history_again: HistoryAgain | None = None
     registering: Registering | None = None

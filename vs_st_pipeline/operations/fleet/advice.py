@@ -27,6 +27,10 @@ WHAT_TO_DO = {
 }
 
 
+_NOT_THERE = "let the winery install the app, or correct `tenant`"
+_AT = {("auth", "commerce7"): f"Renew the key and put it {KEYS_PLACE}, {_NOT_THERE}; nothing was lost."}
+"""The same, where a system has an error for more than one reason."""
+
 _HELD_UP_HERE = f"{_NOTHING_YET}the cause is on this machine and no vendor's: close or end what the message names."
 
 
@@ -63,4 +67,4 @@ def what_to_do(error: Error, *, lasts: bool = False) -> str:
 def _what_to_do(error: Error) -> str:
     if error.kind == TryLater.kind and error.system is None:  # a file or a lock that another process holds
         return _HELD_UP_HERE
-    return WHAT_TO_DO.get(error.kind, "")
+    return _AT.get((error.kind, error.system or ""), WHAT_TO_DO.get(error.kind, ""))

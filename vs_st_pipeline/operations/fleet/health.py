@@ -454,7 +454,7 @@ def _told_of_state(state: str, error: Error | None, status: MerchantStatus, rout
         planned = (status.last_run or {}).get("planned") or {}
         unreadable = (planned.get("noted") or {}).get(UNREADABLE, 0)
         told = {
-            "refused": status.rejects,
+            route.refused: status.rejects,
             "of unknown outcome": status.unknown,
             "with a record that cannot be read": unreadable,
         }

@@ -160,7 +160,8 @@ def resolve_secret(written: str, folder: Path, environ: Mapping[str, str]) -> st
     assert scheme is not None, "its form was checked"
     value = scheme.read(rest, SecretContext(environ, folder)).strip()
     if not value:
-        raise SecretError(f"the secret {written} is empty; put the key there")
+        where = f"set {rest}, such as by `.env`, for this process" if kind == "env" else "put the key there"
+        raise SecretError(f"the secret {written} is empty; {where}")
     if not (value.isascii() and value.isprintable()):
         raise SecretError(f"the secret {written} must be one line of plain ASCII; put the key alone there")
     return value

@@ -70,6 +70,7 @@ def rows(session: OrdersSession) -> dict[str, Any]:
                 {"ready": sorted(session.judged.ready)},
             )
         ]  # fmt: skip
+        session.told.before_start = int(db.value("select count(*) from staged.shop_orders where before_start"))
     orders = [{**one, "action": there.get(one["order_id"], "create")} for one in sent]
     counts = session.told.as_json()["planned"]
     return {"planned": counts, "orders": orders, "fulfilments": fulfilments, "messages": told, "held": held}

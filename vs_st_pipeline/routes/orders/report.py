@@ -48,12 +48,14 @@ class OrdersReport(Report):
         tally: what became of orders in this run, by the words of `synced`.
         standing: orders that stand failed, over all runs; None where this run did not get that far.
         shadow: whether `orders.mode` keeps this run from writing.
+        before_start: orders known that were paid before `start`.
         not_sent: orders that a person wanted sent now and that were not: number, code and why, for people.
     """
 
     tally: Tally = field(default_factory=Tally)
     standing: int | None = None
     shadow: bool = False
+    before_start: int = 0
     not_sent: list[str] = field(default_factory=list)
 
     def add_up(self) -> None:

@@ -83,6 +83,7 @@ ROUTE = Route(
         "`vs-st orders list --state failed` says of each why; `vs-st orders show ORDER` what a person does. When that "
         "is done, the next sync sees it, and `vs-st retry` tries at once what was refused."
     ),
+    refused="failed",
     held_advice=alerts.HELD_ADVICE,
     waiting=commands.waiting,
     words=sentences.WORDS,

@@ -19,7 +19,8 @@ _CODES: Final[dict[str, str]] = {
     "carry_out": "The customer carried it out, so there is nothing to send.",
     "pickup": "The customer picks it up, so there is nothing to send.",
     "country": "It goes to another country{country: (*)}; Vinoshipper ships within the United States only.",
-    "state_not_chosen": "It goes to a state{state: (*)} that is not among those chosen; ship it another way.",
+    "state_not_chosen": "It goes to a state{state: (*)} that was not among those chosen when it was judged; ship it "
+    "another way. If it is chosen by now, `orders send` sends it.",
     "cancelled": "Its payment was cancelled, so it is not sent.",
     "fulfilled_already": "It is fulfilled at Commerce7 already, or needs no fulfillment, so it is not sent.",
     "nothing_to_ship": "None of its items ship.",

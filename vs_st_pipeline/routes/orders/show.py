@@ -19,6 +19,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
 from vs_st_pipeline.routes.orders import finding, ledger, told, void_reasons
+from vs_st_pipeline.routes.orders.rules import PASSABLE
 from vs_st_pipeline.routes.orders.sentences import note_sentence, sentence
 from vs_st_pipeline.routes.orders.settings import OrdersSettings
 from vs_st_pipeline.routes.orders.states import BY_SHIPPER, DONT_SEND_MESSAGE, Stage, State
@@ -105,7 +106,7 @@ def _page(merchant: Merchant, order: Shown, says: Mapping[str, str]) -> Iterator
     there = f", {order['vs_number']} at Vinoshipper" if order["vs_number"] else ""
     yield f"Order {order['order_number']} of {merchant.name}{there}"
     yield f"  {how(order)}"
-    yield from _why(order, says.get("", ""))
+    yield from _why(merchant, order, says.get("", ""))
     yield ""
     yield _line("paid", at(order["paid_at"], zone))
     yield _line("sent", at(order["sent_at"], zone) if order["sent_at"] else "not sent")
@@ -136,12 +137,14 @@ def how(order: Mapping[str, Any]) -> str:
     return f"{words} ({code})" if code else words
 
 
-def _why(order: Mapping[str, Any], says: str) -> Iterator[str]:
+def _why(merchant: Merchant, order: Mapping[str, Any], says: str) -> Iterator[str]:
     code = order["code"]
     if not code:
         return
     named = told.decoded(says)
     yield f"  {sentence(code, named if isinstance(named, Mapping) else {})}"
+    if code in PASSABLE:
+        yield f"  `vs-st orders send --merchant {merchant.id} {order['order_number']} --accept {code}` passes it."
     if code in BY_SHIPPER and order["state"] == State.FAILED:
         yield "  Time alone does not send it again: a change at Commerce7 does, or `vs-st orders send`."
 
@@ -214,7 +217,7 @@ def detail_of(says: str) -> str:
 
 
 def _activity(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> Iterator[str]:
-    yield from ("", "What happened")
+    yield from ("", f"What happened (all times: {zone.key})")
     if not rows:
         yield "  nothing yet"
     for one in rows:

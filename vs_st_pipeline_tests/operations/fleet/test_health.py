@@ -83,7 +83,7 @@ def test_a_route_whose_records_only_a_person_can_mend_says_so(files: Files) -> N
     status = read_status(files.folder / "data", "hill")
     route = next(one for one in routes.ROUTES if one.name == "orders")
     says, do = health._told(health.OPEN, None, status, route)
-    assert says == "2 orders refused"
+    assert says == "2 orders failed", "in the word of `vs-st orders list`"
     assert do.startswith("`vs-st orders list --state failed` says of each why")
     assert "vs-st retry" in files.one("hill").do  # of contacts it is the answer
 

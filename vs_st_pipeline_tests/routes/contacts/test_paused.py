@@ -20,7 +20,7 @@ def test_r51_a_run_for_a_paused_route_succeeds_and_makes_nothing(story: Story, c
 
     assert done.exit_code == 0
     assert json.loads(done.out)["merchants"] == []
-    assert "every route is off" in done.err
+    assert "every route is off (contacts is paused), so nothing is done" in done.err
     assert (story.shop.journal(TEST), story.texting.journal(TEST)) == ([], [])
     assert not (story.folder / "data" / "merchants" / TEST / "warehouse.duckdb").exists()
 
@@ -29,7 +29,7 @@ def test_r51_a_check_of_a_paused_route_says_no_more_than_that(story: Story) -> N
     story.settings(paused=["contacts"])
     done = story.run("check", "--merchant", TEST)
     assert (done.exit_code, done.out) == (0, "")
-    assert "every route is off" in done.err
+    assert "every route is off (contacts is paused), so nothing is done" in done.err
 
 
 def test_r51_a_pause_that_ends_goes_on(story: Story) -> None:
