@@ -111,8 +111,7 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: 
         ]
         pairs += [replace(one, several=len(own) > 1) for one in own]
         if not own and not every:
-            why = _why(merchant, () if names else sorted(merchant.paused))
-            tell(f"{merchant.id}: {' and '.join(names) or 'every route'} is off{why}, so nothing is done")
+            tell(f"{merchant.id}: {' and '.join(names) or 'every route'} {_off(merchant, names)}, so nothing is done")
     for bad in found.bad:
         means = [route for route in routes.ROUTES if route.name in bad.routes and (not names or route.name in names)]
         pairs += [Pair(bad.name, route, None, bad.error, several=len(means) > 1) for route in means or [first]]
@@ -148,7 +147,7 @@ def select_one_route(
             raise
         if not has_route(merchant, route):  # nothing is called or written for it (routes.md R51)
             if not every:
-                tell(f"{merchant.id}: {route.name} is off{_why(merchant)}, so nothing is done")
+                tell(f"{merchant.id}: {route.name} {_off(merchant, (route.name,))}, so nothing is done")
             continue
         pairs.append(Pair(merchant.id, route, merchant, faults_of(merchant).get(route.name)))
     knowing = [route for route in routes.ROUTES if can(route) and name in (None, route.name)] or [routes.ROUTES[0]]
@@ -182,12 +181,10 @@ def chosen_route(merchant: Merchant, name: str | None, can: Callable[[Route], ob
     raise click.UsageError(f"none of the routes of {merchant.id} ({names}) has `{what}`")
 
 
-def _why(merchant: Merchant, paused: Iterable[str] = ()) -> str:
-    off = {
-        **dict.fromkeys(paused, "paused"),
-        **{name: f"{off.state}: {off.says}" for name, off in merchant.off.items()},
-    }
-    return f" ({'; '.join(f'{name} is {said}' for name, said in off.items())})" if off else ""
+def _off(merchant: Merchant, names: Iterable[str]) -> str:
+    off = {name: f"{off.state}: {off.says}" for name, off in merchant.off.items()}
+    off = off if names else {**dict.fromkeys(sorted(merchant.paused), "paused"), **off}
+    return "is off" + (f" ({'; '.join(f'{name} is {said}' for name, said in off.items())})" if off else "")
 
 
 def usable_route(merchant: Merchant, name: str | None, can: Callable[[Route], object], what: str) -> Route:

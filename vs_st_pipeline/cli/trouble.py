@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from vs_st_pipeline.cli.output import tell
+from vs_st_pipeline.connectors import key_advice
 from vs_st_pipeline.domain.errors import (
     BadAnswer,
     BadKey,
@@ -26,15 +25,6 @@ TO_DO = {
 """What a person does, by the kind of an error. That of settings or of this machine says it itself."""
 
 
-_AT: Final = {
-    (BadKey.kind, "commerce7"): (
-        "renew the key, let the winery install the app, or correct `tenant`; keys stand where the merchants file says, "
-        "and nothing was lost"
-    ),
-}
-"""The same, where a system has an error for more than one reason."""
-
-
 def to_do(error: PipelineError) -> str:
     """Return what a person does about an error, `""` where its message says it."""
     of_this_machine = isinstance(error, GiveUp) and error.kind == Internal.kind and not isinstance(error, Internal)
@@ -42,7 +32,9 @@ def to_do(error: PipelineError) -> str:
 
 
 def _of_kind(error: PipelineError) -> str:
-    return _AT.get((error.kind, error.system or ""), TO_DO.get(error.kind, ""))
+    told = TO_DO.get(error.kind, "")
+    besides = key_advice(error.system) if error.kind == BadKey.kind else ""
+    return f"{told}; if the key is right, {besides}" if besides else told
 
 
 def tell_error(error: PipelineError) -> None:

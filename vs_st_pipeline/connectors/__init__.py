@@ -35,3 +35,8 @@ CONNECTORS: tuple[Connector[Any], ...] = (
     eshopbox.CONNECTOR,
     gupshup.CONNECTOR,
 )
+
+
+def key_advice(system: str | None) -> str:
+    """Return what else a person does where a system refuses a key that is right, `""` where there is nothing."""
+    return next((one.key_advice for one in CONNECTORS if one.name == system), "")

@@ -134,6 +134,7 @@ class Connector(Generic[ClientT]):
         setup: how a merchant's account is onboarded; None where nothing is asked for.
         looking: how a list shows what it tells by no webhook; None where webhooks tell all.
         rereading: how its records are read again in turn; None where each sync that polls it is an ordinary one.
+        key_advice: what else a person does where the system refuses a key that is right; `""`: nothing.
         shared: accounts that several merchants share, at the top of the merchants file; None where there are none.
     """
 
@@ -155,4 +156,5 @@ class Connector(Generic[ClientT]):
     hooks: Hooks | None = None
     setup: AccountSetup[ClientT] | None = None
     looking: Looking | None = None
+    key_advice: str = ""
     shared: SharedSection | None = None

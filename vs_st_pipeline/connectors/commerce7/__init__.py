@@ -35,4 +35,5 @@ CONNECTOR = Connector(
     migrations=resources.files(__name__) / "sql",
     hooks=HOOKS,
     setup=SETUP,
+    key_advice="let the winery install the app, or correct `tenant`",
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vs_st_pipeline.domain.errors import BadAnswer, TryLater
+from vs_st_pipeline.connectors import key_advice
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, TryLater
 from vs_st_pipeline.pipeline.status_file import Error
 
 MENDS_ITSELF = (TryLater.kind, BadAnswer.kind)
@@ -26,10 +27,6 @@ WHAT_TO_DO = {
     "internal": "Report it; the message names the place in our code.",
 }
 
-
-_NOT_THERE = "let the winery install the app, or correct `tenant`"
-_AT = {("auth", "commerce7"): f"Renew the key and put it {KEYS_PLACE}, {_NOT_THERE}; nothing was lost."}
-"""The same, where a system has an error for more than one reason."""
 
 _HELD_UP_HERE = f"{_NOTHING_YET}the cause is on this machine and no vendor's: close or end what the message names."
 
@@ -67,4 +64,5 @@ def what_to_do(error: Error, *, lasts: bool = False) -> str:
 def _what_to_do(error: Error) -> str:
     if error.kind == TryLater.kind and error.system is None:  # a file or a lock that another process holds
         return _HELD_UP_HERE
-    return _AT.get((error.kind, error.system or ""), WHAT_TO_DO.get(error.kind, ""))
+    besides = key_advice(error.system) if error.kind == BadKey.kind else ""
+    return WHAT_TO_DO.get(error.kind, "") + (f" If the key is right, {besides}." if besides else "")

@@ -458,7 +458,8 @@ def test_o8_check_of_a_key_that_commerce7_refuses_says_what_to_do_and_names_the_
     assert done.exit_code == 1
     assert "  auth at commerce7: " in done.out
     assert "not installed for the tenant `hilside`, or where commerce7.tenant is misspelled\n" in done.out
-    assert "  to do: renew the key, let the winery install the app, or correct `tenant`; keys stand " in done.out
+    assert "  to do: renew the key and put it where the merchants file says; nothing was lost; " in done.out
+    assert "if the key is right, let the winery install the app, or correct `tenant`\n" in done.out
     assert "Vinoshipper: the key is good" in done.out
 
 
