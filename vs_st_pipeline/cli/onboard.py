@@ -14,7 +14,7 @@ from vs_st_pipeline.cli import terminal
 from vs_st_pipeline.cli.help import Sections
 from vs_st_pipeline.cli.layout import colored_state
 from vs_st_pipeline.cli.options import json_option
-from vs_st_pipeline.cli.output import say, say_json, say_table, tell
+from vs_st_pipeline.cli.output import is_terminal, say, say_json, say_table, tell
 from vs_st_pipeline.cli.progress import Progress
 from vs_st_pipeline.cli.sync import JOBS, clock, is_stopped, stop_soon, the_warehouse
 from vs_st_pipeline.cli.whole_numbers import WholeNumber
@@ -83,7 +83,12 @@ def onboard(
     work = Onboarding(place, rows)
     with Progress([] if asks else [row.merchant_id for row in rows]) as progress:
         report = (lambda _: None) if asks else (lambda one: progress.done(one.merchant, one))
-        results = work.run(jobs, report, stop_soon)
+        try:
+            results = work.run(jobs, report, stop_soon)
+        except KeyboardInterrupt:
+            again = f"`vs-st onboard --merchant {rows[0].merchant_id}`" if asks else "the same command"
+            tell(f"stopped; {again} goes on where it was")
+            sys.exit(1)
     if as_json:
         say_json({"merchants": [one.as_json() for one in results]})
     elif asks:
@@ -156,7 +161,7 @@ def _say_step(merchant_id: str, step: str, result: StepResult) -> None:
     """Show a step as it ends, beside the questions."""
     blanks = " " * (9 - len(result.state))
     tell((colored_state(result.state), f"{blanks}{step:14}  {result.says}"))
-    if result.do and (not result.goes_on or result.state == "skipped"):
+    if result.do and result.state == "skipped":  # what to do about a step that ended it is said at the end
         for line in result.do.split("\n"):
             tell(f"{'':8} {'':14} {line}")
 
@@ -170,7 +175,8 @@ def _say_end(result: RowResult) -> None:
         say(f"{result.merchant}: {result.status}{told}")
         return
     name, step = stopped
-    say(f"{result.merchant}: {result.status} at {name}: {step.says}", *_do_lines(step))
+    says = "" if is_terminal(sys.stdout) else f": {step.says}"  # there it stands just above, beside the step
+    say(f"{result.merchant}: {result.status} at {name}{says}", *_do_lines(step))
     say(f"`vs-st onboard --merchant {result.merchant}` goes on from there.")
 
 
@@ -188,6 +194,7 @@ def _say_table(results: Sequence[RowResult]) -> None:
     if missing:
         say("", "Custom fields that the accounts lack; make them exactly as they stand here, or leave them out:")
         say_table(("merchant", "label", "type"), missing)
+    _say_planned(results)
     for (step, do), names in _to_do(results).items():
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         say("", f"{step}, {', '.join(names[:MOST_NAMED])}{more}:", *(f"  {line}" for line in do.split("\n")))
@@ -197,6 +204,19 @@ def _say_table(results: Sequence[RowResult]) -> None:
             say("", told.says)
     counts = [f"{sum(one.status == state for one in results)} {state}" for state in ("complete", "waiting", "failed")]
     say("", ", ".join(counts))
+
+
+def _say_planned(results: Sequence[RowResult]) -> None:
+    """Say what would be written of those that are not switched on yet."""
+    from vs_st_pipeline.operations.onboarding.walk import in_words
+
+    planned = [(one.merchant, in_words(one.planned)) for one in results if one.planned and one.status != "complete"]
+    if planned:
+        say(
+            "",
+            "What was planned; at a terminal `vs-st onboard --merchant ID --plan` shows whom, what, and who is held:",
+        )
+        say_table(("merchant", "planned"), planned)
 
 
 def _to_do(results: Sequence[RowResult]) -> dict[tuple[str, str], list[str]]:

@@ -275,7 +275,8 @@ def _named(found: MerchantsFile, ids: list[str]) -> _Found:
             selection.merchants.append(merchant)
         elif merchant is not None:
             error = BadSettings(
-                f"{merchant_id} is disabled in {place_of_entry(found.path, merchant_id)}: set enabled: true"
+                f"{merchant_id} is disabled in {place_of_entry(found.path, merchant_id)}: set enabled: true to have it "
+                f"written from now on; `vs-st onboard --merchant {merchant_id} --plan` only rehearses that"
             )
             selection.bad.append(_Bad(merchant_id, error, merchant.routes))
         selection.bad.extend(_Bad(merchant_id, entry.error, entry.routes) for entry in bad)

@@ -212,7 +212,8 @@ def _take_plan(walk: Walk) -> StepResult:
     if options.plan is False:
         return StepResult(SKIPPED, "not planned (--skip-plan)")
     if options.plan is None and kept.planned is not None:
-        return StepResult(DONE, f"planned before: {in_words(kept.planned)}")
+        shows = "; --plan shows it again" if walk.place.person is not None else ""
+        return StepResult(DONE, f"planned before: {in_words(kept.planned)}{shows}")
     if options.plan is None and options.from_table:
         return StepResult(SKIPPED, "not planned (--plan)")
     found: dict[str, dict[str, Any]] = {}
@@ -235,9 +236,14 @@ def _take_plan(walk: Walk) -> StepResult:
 
 
 def _show_plan(walk: Walk, lines: list[str]) -> None:
-    assert walk.place.person is not None
-    more = [f"  and {counted(len(lines) - _PLAN_LINES, 'lines')} more"] if len(lines) > _PLAN_LINES else []
-    walk.place.person.show(*lines[:_PLAN_LINES], *more)
+    """Show the dry run, all of it if the person wants that before it switches the merchant on."""
+    person = walk.place.person
+    assert person is not None
+    person.show(*lines[:_PLAN_LINES])
+    if more := lines[_PLAN_LINES:]:
+        question = f"There are {counted(len(more), 'lines')} more, last who is held back. p shows them, Enter goes on"
+        if person.ask(question).casefold() == "p":
+            person.show(*more)
 
 
 def _take_sync(walk: Walk) -> StepResult:

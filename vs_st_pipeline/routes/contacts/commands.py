@@ -9,7 +9,7 @@ from vs_st_pipeline.connectors import simpletexting, vinoshipper
 from vs_st_pipeline.domain.errors import BadArguments
 from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.domain.phone import parse_nanp
-from vs_st_pipeline.domain.report import Report
+from vs_st_pipeline.domain.report import FAILED, Report
 from vs_st_pipeline.pipeline import erasure
 from vs_st_pipeline.pipeline.legend import legend
 from vs_st_pipeline.pipeline.route import Again, DryRun, Forget, Person, Question, Reconcile, Retry
@@ -27,6 +27,8 @@ Record = dict[str, Any]
 
 
 def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
+    if report.status == FAILED:
+        return [f"{name}: {report.ended}"]
     lines = [f"{name}: {report.ended}; {counted(len(rows['contacts']), 'contacts')} to write"]
     for contact in rows["contacts"]:
         lines.append(f"  {contact['phone'] or contact['contact_id']} is customer {contact['customer_id']}")

@@ -81,18 +81,20 @@ def keys(agency: Agency) -> dict[str, list[str | bool | Callable[[], str]]]:
 def test_9_2_a_person_is_asked_once_for_each_thing(agency: Agency) -> None:
     person = Scripted(keys(agency) | {
         "Name": [""], "Bought on": ["tomorrow", "2026-11-28"], "Texting is paid since": [""],
-        "Time zone": ["Pacific", ""], "Switch test-winery on?": [YES], "Do the first sync now?": [YES],
+        "Time zone": ["Pacific", ""], "There are": ["p"], "Switch test-winery on?": [YES], "Do the first sync now?": [YES],
     })  # fmt: skip
     done = onboard(agency, person, plan=True)
     assert done.status == "complete", done
     assert [re.split(r"[(?.]", question)[0].strip() for question in person.asked] == [
         "Vinoshipper API key", "Vinoshipper API secret", "SimpleTexting API token", "Name", "Bought on", "Bought on",
-        "Texting is paid since", "Time zone", "Time zone", "Switch test-winery on", "Do the first sync now",
+        "Texting is paid since", "Time zone", "Time zone",
+        "There are 145 lines more, last who is held back", "Switch test-winery on", "Do the first sync now",
     ]  # fmt: skip
     assert person.defaults["Name"] == "Test Winery"
     assert "expected a date" in " ".join(person.shown)
     assert "no such time zone; write one such as America/Los_Angeles" in person.shown
     assert any("7 contacts to write" in line for line in person.shown), "the plan is shown"
+    assert any("is held back: opted_out" in line for line in person.shown), "whole, to who wants that"
     assert str(agency.entry(TEST)["service"]["paid_texting_since"]) == "2026-11-29", "Enter takes today"
     assert agency.box.simpletexting.control.contact(MARISOL, TEST)["firstName"] == "Marisol"
     # The second run asks nothing, and calls nobody.

@@ -400,6 +400,15 @@ def test_9_2_with_from_a_plan_is_made_only_where_it_is_wanted(agency: Agency) ->
     assert (states(row)["plan"], row["planned"]["contacts"]) == ("done", 7), "what was planned is kept"
 
 
+def test_9_2_who_gives_a_table_sees_what_would_be_written_of_each_before_it_is_switched_on(agency: Agency) -> None:
+    table = str(agency.table(agency.row(TEST)))
+    told = agency.run("onboard", "--from", table, "--plan").out
+    assert "test-winery  contacts 7, fields 136, unmatched" in told
+    assert "held: not_confirmed 1, opted_out 1, under_age 1" in told
+    assert "`vs-st onboard --merchant ID --plan`" in told
+    assert "contacts 7" not in agency.run("onboard", "--from", table, "--enable").out, "it is on"
+
+
 @pytest.mark.slow
 def test_9_2_without_a_table_a_plan_is_made(agency: Agency) -> None:
     agency.onboard(agency.row(TEST))
