@@ -65,7 +65,7 @@ def offboard(
     webhooks = Left()
     if kept is None:
         hints = inbox.remove(merchant_id)
-        if enabled is None and not hints:
+        if enabled is None and not hints and not (remove_secrets and offboard.key_folder(path, merchant_id)):
             where = places_of_entries(path)
             raise click.UsageError(f"there is no merchant '{merchant_id}' in {where}, and nothing is kept of one")
         removed = offboard.Removed(offboard.nothing_counted(), 0, inbox=hints)
@@ -92,15 +92,30 @@ def offboard(
     say(f"{merchant_id}: {_kept(removed)} removed, and with them the hashes of people kept out (`vs-st forget`).")
     if keys:
         say(f"{counted(keys, 'files')} with its keys removed.")
+    entry = None if enabled is None else place_of_entry(path, merchant_id)
     if webhooks.left is None:
-        say("Our webhooks may still be registered; what they send is answered with 404.")
+        say(_answered(entry))
     said = (
         f"{counted(webhooks.removed, 'webhooks')} of ours {'was' if webhooks.removed == 1 else 'were'} removed. "
         if webhooks.removed
         else ""
     )
     say(f"{said}{NOTHING_ELSE if webhooks.removed else NOT_CHANGED}")
+    say(*_remains(offboard.key_folder(path, merchant_id), entry))
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
+
+
+def _answered(entry: str | None) -> str:
+    """Say what becomes of calls to webhooks that were left."""
+    still = "Our webhooks may still be registered; what they send is answered with "
+    return still + ("404." if entry is None else "204 as long as its entry stands, and with 404 from then on.")
+
+
+def _remains(keys: Path | None, entry: str | None) -> list[str]:
+    """Say what of a merchant is still there beside the data folder."""
+    told = [f"its keys in {keys} (--remove-secrets removes them)"] if keys else []
+    told += [f"its entry in {entry}"] if entry else []
+    return [f"What remains: {', '.join(told)}."] if told else []
 
 
 def _leave_webhooks(folder: Path, path: Path, merchant_id: str, leave: bool) -> Left:

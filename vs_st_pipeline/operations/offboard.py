@@ -118,6 +118,12 @@ def limiter_files(data_dir: Path, merchant: Merchant) -> set[Path]:
     }
 
 
+def key_folder(path: Path, merchant_id: str) -> Path | None:
+    """Return the folder of the keys that onboarding has kept beside the merchants file; None where there is none."""
+    folder = more_files(path.absolute()).parent / FOLDER / merchant_id
+    return folder if folder.is_dir() else None
+
+
 def remove_secrets(path: Path, merchant_id: str) -> int:
     """Remove the keys of a merchant that onboarding has kept beside the merchants file; return how many files.
 

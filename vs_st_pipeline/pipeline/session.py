@@ -169,6 +169,13 @@ class Session:
             limiter.close()
 
 
+class FolderlessSession(Session):
+    """A session that makes no folder for the merchant: before its entry is written (H40), or after it has left."""
+
+    def _make_folder(self) -> None:
+        self.run.warehouse.make()
+
+
 @contextmanager
 def opened(session: SessionT) -> Iterator[SessionT]:
     """Open a session; an error inside becomes its report's error, and its clients are closed.

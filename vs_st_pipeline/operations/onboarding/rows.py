@@ -28,11 +28,11 @@ from vs_st_pipeline.operations.onboarding.steps import (
     steps_of,
 )
 from vs_st_pipeline.operations.onboarding.table import ID, NAME, TIME_ZONE, Columns, Row
-from vs_st_pipeline.operations.onboarding.walk import OnboardingSession, Place, RowResult, Walk, keys_in
+from vs_st_pipeline.operations.onboarding.walk import Place, RowResult, Walk, keys_in
 from vs_st_pipeline.operations.settings import read_standing
 from vs_st_pipeline.pipeline.onboarding import NOT_REACHED, WAITING, Candidate, StepResult, failed
 from vs_st_pipeline.pipeline.route import Route
-from vs_st_pipeline.pipeline.session import Session
+from vs_st_pipeline.pipeline.session import FolderlessSession, Session
 from vs_st_pipeline.platform import crash_reports
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.merchants import Merchant
@@ -154,7 +154,7 @@ class Onboarding:
             merchant, place.warehouse, place.clock, route=route.name, started_by=place.who, stop=place.stop,
             fleet_rates=place.fleet_rates,
         )  # fmt: skip
-        return OnboardingSession(run, route.report(merchant.id, run.run_id))
+        return FolderlessSession(run, route.report(merchant.id, run.run_id))
 
     def _cannot_begin(self, row: Row, routes: Sequence[Route], why: StepResult) -> RowResult:
         steps = dict.fromkeys(steps_of(routes), STOPPED)

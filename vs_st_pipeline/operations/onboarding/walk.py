@@ -23,7 +23,6 @@ from vs_st_pipeline.operations.onboarding.table import Row
 from vs_st_pipeline.operations.settings import read_draft
 from vs_st_pipeline.pipeline.onboarding import FAILED, NOT_REACHED, WAITING, Candidate, Person, StepResult
 from vs_st_pipeline.pipeline.route import Route
-from vs_st_pipeline.pipeline.session import Session
 from vs_st_pipeline.pipeline.status_file import read_status
 from vs_st_pipeline.platform.connector import Connector
 from vs_st_pipeline.platform.inbox.store import inbox_in
@@ -127,13 +126,6 @@ class RowResult:
             "planned": self.planned,
             "calls": dict(self.calls),
         }
-
-
-class OnboardingSession(Session):
-    """A session that makes no folder for the merchant: nothing is written before its entry (H40)."""
-
-    def _make_folder(self) -> None:
-        self.run.warehouse.make()
 
 
 @dataclass(slots=True)

@@ -38,6 +38,7 @@ class Desk:
         refused: names that the system did not take. singly: it does not keep several names in one webhook.
         unsure: something may have been made that no list has shown yet.
         again: a system that lists none is told its URL also where it was told it before.
+        notes: False: nothing is kept of the merchant, and nothing is noted unless it tells of ours.
         registrar: of a system whose list was read to remove ours.
     """
 
@@ -50,6 +51,7 @@ class Desk:
     singly: bool = False
     unsure: bool = False
     again: bool = False
+    notes: bool = True
     registrar: Registrar | None = None
 
     def __post_init__(self) -> None:
@@ -278,7 +280,11 @@ class Desk:
         self.write(SeenSystem(time.time(), self.unsure, hooks, foreign, tuple(sorted(self.refused)), self.singly))
 
     def write(self, now: SeenSystem) -> None:
-        """Note what is seen."""
+        """Note what is seen; where no folder was to be made, only if something of ours stands there."""
         merchant = self.run.merchant
+        if not self.notes:
+            if not (now.tells_of_ours() or now.is_told() or now.tells_of_elsewhere()):
+                return
+            self.run.warehouse.folder(merchant.id)  # `vs-st offboard` must find that it has to remove them
         known = [one.name for one in systems_with_hooks(merchant)]
         note(self.run.warehouse.data_dir, merchant.id, self.name, now, known=known)

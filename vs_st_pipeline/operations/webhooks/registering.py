@@ -6,7 +6,7 @@ What one system answers stops the others as little as one merchant's trouble sto
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from vs_st_pipeline.domain.errors import BadSettings, TryLater
@@ -16,7 +16,7 @@ from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.site import Site
 from vs_st_pipeline.operations.webhooks.telling import note_shown as note_shown_at
 from vs_st_pipeline.operations.webhooks.wanted import systems_with_hooks, wanted_kinds
-from vs_st_pipeline.pipeline.session import Session
+from vs_st_pipeline.pipeline.session import FolderlessSession, Session
 from vs_st_pipeline.platform.locks import Timeout, file_lock
 from vs_st_pipeline.platform.run import Run
 
@@ -56,9 +56,13 @@ def register(
 
 
 def look(run: Run, site: Site, systems: Collection[str] = ()) -> Entry:
-    """List what is registered, and note it; changes nothing at any system."""
+    """List what is registered, and note it; changes nothing at any system.
+
+    Of a merchant at rest of whom nothing is kept, it makes no folder: it may have left.
+    """
     entry = Entry(run.merchant.id, wants_all=run.merchant.webhooks.enabled)
-    with _desks(run, site, entry, systems) as desks:
+    makes_folder = run.merchant.enabled or (run.warehouse.data_dir / "merchants" / run.merchant.id).is_dir()
+    with _desks(run, site, entry, systems, makes_folder=makes_folder) as desks:
         for desk in desks:
             with desk.answering_for():
                 desk.look()
@@ -117,21 +121,27 @@ def note_shown(run: Run, site: Site) -> None:
 
 
 @contextmanager
-def _desks(run: Run, site: Site, entry: Entry, only: Collection[str] = ()) -> Iterator[list[Desk]]:
-    """Hold the merchant's lock of registrations, and close the clients that were made."""
-    session = Session(run, Report(run.merchant.id, run.run_id))
-    folder = run.warehouse.folder(run.merchant.id)
-    lock = file_lock(folder / _LOCK, timeout=_LOCK_SECONDS)
-    try:
-        lock.acquire()
-    except Timeout:
-        entry.errors[""] = TryLater("another command is busy with the webhooks of this merchant; try again")
-        yield []
-        return
-    try:
-        found = [one for one in systems_with_hooks(run.merchant) if not only or one.name in only]
-        yield [Desk(run, site, entry, session, one) for one in found]
-    finally:
-        entry.calls.update({system: calls.total() for system, calls in session.report.calls.items()})
-        session.close()
-        lock.release()
+def _desks(
+    run: Run, site: Site, entry: Entry, only: Collection[str] = (), *, makes_folder: bool = True
+) -> Iterator[list[Desk]]:
+    """Hold the merchant's lock of registrations, and close the clients that were made.
+
+    Args:
+        makes_folder: False: there is no folder of the merchant, and none is made; so nothing is locked and noted.
+    """
+    made = Session if makes_folder else FolderlessSession
+    session = made(run, Report(run.merchant.id, run.run_id))
+    with ExitStack() as stack:
+        if makes_folder:
+            try:
+                stack.enter_context(file_lock(run.warehouse.folder(run.merchant.id) / _LOCK, timeout=_LOCK_SECONDS))
+            except Timeout:
+                entry.errors[""] = TryLater("another command is busy with the webhooks of this merchant; try again")
+                yield []
+                return
+        try:
+            found = [one for one in systems_with_hooks(run.merchant) if not only or one.name in only]
+            yield [Desk(run, site, entry, session, one, notes=makes_folder) for one in found]
+        finally:
+            entry.calls.update({system: calls.total() for system, calls in session.report.calls.items()})
+            session.close()

@@ -81,7 +81,8 @@ def keys(agency: Agency) -> dict[str, list[str | bool | Callable[[], str]]]:
 def test_9_2_a_person_is_asked_once_for_each_thing(agency: Agency) -> None:
     person = Scripted(keys(agency) | {
         "Name": [""], "Bought on": ["tomorrow", "2026-11-28"], "Texting is paid since": [""],
-        "Time zone": ["Pacific", ""], "There are": ["p"], "Switch test-winery on?": [YES], "Do the first sync now?": [YES],
+        "Time zone": ["Pacific", ""], "There are": ["p"], "Switch test-winery on?": [YES],
+        "Do the first sync now?": [YES],
     })  # fmt: skip
     done = onboard(agency, person, plan=True)
     assert done.status == "complete", done

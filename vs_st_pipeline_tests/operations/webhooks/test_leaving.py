@@ -128,3 +128,32 @@ def test_h44_what_goes_to_another_beginning_is_not_said_to_be_gone(left: Hooked,
     assert done.exit_code == 0, done
     assert done.json["webhooks"] == {"removed": 0, "left": None}
     assert len(left.there(SHOP)) == 3
+
+
+def test_h44_listing_what_is_registered_makes_no_folder_for_a_merchant_that_has_left(left: Hooked) -> None:
+    assert offboard(left).exit_code == 0
+    assert left.webhooks("list")["foreign"] == {SHOP: 0, TEXTING: 0}
+    assert not kept(left)
+
+
+def test_h44_ours_that_are_found_though_nothing_is_kept_are_noted_and_then_removed(left: Hooked) -> None:
+    assert offboard(left, "--leave-webhooks").exit_code == 0
+    assert not kept(left)
+    left.webhooks("list")
+    assert kept(left)
+    assert offboard(left).json["webhooks"] == {"removed": 4, "left": 0}
+
+
+def test_h44_what_remains_is_told_and_how_calls_to_it_are_answered(left: Hooked) -> None:
+    secrets = left.story.folder / "secrets" / TEST
+    secrets.mkdir(parents=True)
+    (secrets / "vs_api_key").write_text("key\n")
+    told = left.run("offboard", "--merchant", TEST, "--yes", "--leave-webhooks").out
+    assert "answered with 204 as long as its entry stands, and with 404 from then on" in told
+    assert f"its keys in {secrets} (--remove-secrets removes them), its entry in merchants.yaml, line " in told
+    path = left.story.folder / "merchants.yaml"
+    path.write_text(path.read_text().replace(f"id: {TEST}", "id: somebody-else"))
+    told = left.run("offboard", "--merchant", TEST, "--yes", "--remove-secrets").out
+    assert "1 file with its keys removed." in told
+    assert "What remains" not in told
+    assert not secrets.exists()
