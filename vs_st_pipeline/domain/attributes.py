@@ -328,7 +328,7 @@ ATTRIBUTES: dict[str, AttributeName] = {
     ),
     "customer.order_count": _of_history(
         "number",
-        "number of counted orders",
+        "number of counted orders: paid, neither cancelled nor returned",
         _order_count,
         _per_counted_order("status", "status"),
         of_all=True,

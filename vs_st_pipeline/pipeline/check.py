@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ class CheckResult:
         missing_fields: fields of the map that the account lacks; a person must make them there.
         make_them: where and how.
         doubts: sentences about what works but may not be intended.
+        advice: what a person can do about a doubt, by its sentence; told to people alone.
         unreadable: records that could not be read at the last request: kind, id, and a sentence.
         not_understood: values that are given and cannot be understood: kind and id of the record, and a sentence.
     """
@@ -33,6 +35,7 @@ class CheckResult:
     doubts: list[str] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
     not_understood: list[dict[str, str]] = field(default_factory=list)
+    advice: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -58,7 +61,8 @@ class CheckResult:
                 f"  the account lacks the custom fields {', '.join(self.missing_fields)}: they are left out; "
                 f"{self.make_them}"
             )
-        lines += [f"  doubtful: {doubt}" for doubt in self.doubts]
+        advised = [f"{doubt}: {self.advice[doubt]}" if doubt in self.advice else doubt for doubt in self.doubts]
+        lines += [f"  doubtful: {doubt}" for doubt in advised]
         lines += [f"  cannot be read: {row['why']}" for row in self.unreadable]
         found = self.not_understood
         lines += [f"  not understood: {row['kind']} {row['id']}: {row['why']}" for row in found[:MOST_RECORDS_SHOWN]]

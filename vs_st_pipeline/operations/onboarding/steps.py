@@ -88,8 +88,8 @@ def _take_names(seen: dict[str, AccountSeen], walk: Walk) -> StepResult:
     differing = [other for other in names if _plain(other) != _plain(name)]
     if differing:
         disagrees = {NAME: f"the account's name is {differing[0]}, not {name}", **disagrees}
-    if (other := _sharer(walk)) is not None:
-        disagrees[SHARED_ACCOUNT] = f"{other} has the same key"
+    if (shared := _shared(walk)) is not None:
+        disagrees[SHARED_ACCOUNT] = shared
     if (waits := walk.candidate.agrees(disagrees)) is not None:
         return waits
     if walk.candidate.entry is not None:
@@ -110,12 +110,12 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _sharer(walk: Walk) -> str | None:
-    """Return who else speaks with one of the merchant's keys, and nobody agreed to it."""
+def _shared(walk: Walk) -> str | None:
+    """Say who else speaks with one of the merchant's keys, if nobody agreed to it."""
     for connector, key in keys_of(walk):
         value = revealed(walk.candidate.merchant.sections.get(connector.name), key.setting)
         if value is not None and (other := walk.owners(connector.name, key.setting, value)) is not None:
-            return other
+            return f"{other} has the same {key.asks}"
     return None
 
 

@@ -55,7 +55,7 @@ class Lines:
     def _tell_counts(self) -> None:
         self._told_at = self._clock()
         if self._unknown:
-            self.add(f"{self._unknown} calls to URLs that are none in the last minute: 404")
+            self.add(f"{counted(self._unknown, 'calls')} in the last minute to URLs that do not exist: 404")
         if self._unprinted:
             self.add(f"{counted(self._unprinted, 'lines')} not printed")
         self._unknown = self._unprinted = 0

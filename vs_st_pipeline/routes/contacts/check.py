@@ -13,6 +13,7 @@ from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.warehouse.unreadable import read_unreadable
 from vs_st_pipeline.routes.contacts import map_file
+from vs_st_pipeline.routes.contacts.service import NOT_RECORDED
 from vs_st_pipeline.routes.contacts.session import ContactsSession, open_session
 from vs_st_pipeline.routes.contacts.systems import SYSTEMS
 
@@ -25,6 +26,9 @@ def new_result(merchant_id: str, error: PipelineError | None = None) -> CheckRes
         good="both keys are good",
         make_them="make them in SimpleTexting's dashboard (type text)",
         errors=[error] if error else [],
+        advice={
+            NOT_RECORDED: "write `service: {bought_on: 2026-01-15, paid_texting_since: 2026-01-15}` into its entry"
+        },
     )
 
 
@@ -58,7 +62,21 @@ def _look_at_what_is_stored(session: ContactsSession, checked: CheckResult) -> N
 
 
 def _ask_vinoshipper(session: ContactsSession, checked: CheckResult) -> None:
-    session.vinoshipper.profile()
+    name, ours = session.vinoshipper.profile().get("name"), session.run.merchant.name
+    if not isinstance(name, str) or not name.strip():
+        return
+    checked.good += f"; Vinoshipper's account is {name.strip()}"
+    if not names_agree(name, ours):
+        checked.doubts.append(
+            f"the account of the Vinoshipper key is named {name.strip()}, and the entry {ours}: "
+            "is it another winery's key?"
+        )
+
+
+def names_agree(account: str, entry: str) -> bool:
+    """Say whether an account and an entry may be of one winery: one name begins with the other."""
+    one, other = ("".join(letter for letter in name.casefold() if letter.isalnum()) for name in (account, entry))
+    return one.startswith(other) or other.startswith(one)
 
 
 def _ask_simpletexting(session: ContactsSession, checked: CheckResult) -> None:

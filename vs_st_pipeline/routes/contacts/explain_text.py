@@ -21,7 +21,7 @@ Record = dict[str, Any]
 
 # --- why, as text -------------------------------------------------------------------------------------------------
 
-_CALLS = {"update_contact": "by itself", "batch_update": "in a batch", "read": "by reading"}
+_CALLS = {"update_contact": "alone", "batch_update": "in a batch", "read": "by reading"}
 
 
 def why_lines(answer: Record, merchant: Merchant) -> list[str]:

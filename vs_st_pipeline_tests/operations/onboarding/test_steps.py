@@ -194,7 +194,7 @@ def test_9_2_a_key_that_an_earlier_row_or_another_entry_has_waits(agency: Agency
     done = agency.onboard(first, second)
     assert ended_at(done.of(TEST))[1] == "sync", "an earlier row is not troubled by a later one"
     assert ended_at(done.of("second")) == ("waiting", "names", "waiting")
-    assert step(done.of("second"), "names")["says"] == f"{TEST} has the same key"
+    assert step(done.of("second"), "names")["says"] == f"{TEST} has the same Vinoshipper API key"
     alone = agency.onboard(second).of("second")
     assert ended_at(alone)[1] == "names", "an entry counts as a row does"
     options = ["--accept", "shared_account"]

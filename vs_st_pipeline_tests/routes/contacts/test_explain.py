@@ -70,7 +70,7 @@ def test_a_value_is_told_with_rule_map_sources_run_and_call(story: Story) -> Non
     assert written["sources"].startswith("order ")
     assert "90000000003" in written["sources"]
     text = told(story, "why", MARISOL, "Lifetime Value")
-    for part in ("Lifetime Value: 1392.96", fingerprint[:12], "total: 1200.00", written["run_id"], "by itself"):
+    for part in ("Lifetime Value: 1392.96", fingerprint[:12], "total: 1200.00", written["run_id"], "alone, run"):
         assert part in text
 
 

@@ -196,3 +196,8 @@ def test_9_3_what_is_stored_of_one_that_ended_can_be_looked_at_and_forgotten(sto
 
 def _fleet(story: Story) -> tuple[health.MerchantHealth, ...]:
     return health.fleet_health({k: v for k, v in story.environment().items() if v is not None}).stands
+
+
+def test_9_3_check_says_what_to_do_about_a_service_that_is_not_recorded(story: Story) -> None:
+    told = story.run("check", "--merchant", TEST).out
+    assert "doubtful: service is not recorded: write `service: {bought_on: " in told
