@@ -178,6 +178,7 @@ ONBOARDED = (
     ("Bought on", ""),
     ("Texting is paid since", ""),
     ("Time zone", ""),
+    ("p shows them", ""),
     ("Switch test-winery on?", "y"),
     ("Do the first sync now?", "y"),
 )

@@ -53,6 +53,7 @@ from vs_st_pipeline.platform.settings.yaml_source import (
     ROUTE,
     Node,
     SettingsFault,
+    first_of,
     load_with_lines,
     read_with_lines,
 )
@@ -638,7 +639,7 @@ class _EntryReader:
         models = self._house.models
         found += [fault_in(models[key], node, node, self._form_only) for key, node in said.items() if key in models]
         if faults := [fault for fault in found if fault is not None]:
-            raise _first(faults)
+            raise first_of(faults)
         return said
 
     def read(self, entry: Node) -> Merchant:
@@ -663,10 +664,10 @@ class _EntryReader:
         if not had:
             wrong.append(self._lacks(entry, self._nearest(named), named))
         if base is None or not had:
-            raise _first([*wrong, *faults.values()])
+            raise first_of([*wrong, *faults.values()])
         at_fault = {route.name: fault for route in had if (fault := _fault_of(route, named, faults)) is not None}
         for route in begun:  # who names a route's own section means the route: what it lacks fails it
-            at_fault[route.name] = _first([*_faults_of(route, named, faults), self._lacks(entry, route, named)])
+            at_fault[route.name] = first_of([*_faults_of(route, named, faults), self._lacks(entry, route, named)])
         for found in list(sections.values()):
             sections.update(found.implications())
         off = self._off(base, had, sections)
@@ -891,7 +892,7 @@ def _fault_of(route: RouteNeeds, named: set[str], faults: Mapping[str, SettingsF
     quietly left out would be missed by nobody.
     """
     wrong = _faults_of(route, named, faults)
-    return _first(wrong) if wrong else None
+    return first_of(wrong) if wrong else None
 
 
 def _faults_of(route: RouteNeeds, named: set[str], faults: Mapping[str, SettingsFault]) -> list[SettingsFault]:
@@ -902,12 +903,9 @@ def _faults_of(route: RouteNeeds, named: set[str], faults: Mapping[str, Settings
     return wrong
 
 
-def _first(faults: Iterable[SettingsFault]) -> SettingsFault:
-    return min(faults, key=lambda fault: fault.order)
-
-
 def _raise_all(faults: Iterable[SettingsFault]) -> NoReturn:
-    first, *others = sorted(dict.fromkeys(faults), key=lambda fault: fault.order)
+    each = {part.message: part for fault in faults for part in (fault.parts or (fault,))}
+    first, *others = sorted(each.values(), key=lambda fault: fault.order)
     if not others:
         raise first
     raise BadSettings("; ".join(fault.message for fault in (first, *others)))

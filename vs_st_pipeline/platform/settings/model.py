@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from vs_st_pipeline.platform.settings.forms import AT_A_LINE, Form, OneOf, Reading, collected
 from vs_st_pipeline.platform.settings.secrets import Secret
-from vs_st_pipeline.platform.settings.yaml_source import LACK, Node, SettingsFault
+from vs_st_pipeline.platform.settings.yaml_source import LACK, Node, SettingsFault, first_of
 
 M = TypeVar("M", bound="SettingsModel")
 
@@ -165,12 +165,12 @@ def validate(model: type[M], values: Node | Mapping[str, Node], where: Node, rea
         where: the place that a missing key is missing from.
 
     Raises:
-        SettingsFault: what a person should mend first: what is wrong before what is missing, then by line.
+        SettingsFault: what a person should mend first: what is wrong before all that is missing, then by line.
     """
     try:
         return model.model_validate(values, context=reading)
     except ValidationError as error:
-        fault = min(_faults(model, where, error), key=lambda one: one.order)
+        fault = first_of(_faults(model, where, error))
     raise fault
 
 

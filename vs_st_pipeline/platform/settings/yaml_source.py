@@ -23,7 +23,7 @@ import difflib
 import functools
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -49,17 +49,29 @@ class SettingsFault(BadSettings):
         line: from 1.
         rank: of several faults the least is told first. `FORM`: what is written cannot be meant; `LACK`: something is
             not there; `ROUTE`: it is a whole section; `TIME`: right, but not today.
+        parts: the faults that this one tells together; empty where it is one.
     """
 
-    def __init__(self, message: str, line: int, rank: int) -> None:
+    def __init__(self, message: str, line: int, rank: int, parts: Sequence[SettingsFault] = ()) -> None:
         super().__init__(message)
         self.line = line
         self.rank = rank
+        self.parts = tuple(parts)
 
     @property
     def order(self) -> tuple[int, int]:
         """Return a key by which the fault that a person should mend first is the smallest."""
         return self.rank, self.line
+
+
+def first_of(faults: Iterable[SettingsFault]) -> SettingsFault:
+    """Return the fault that a person should mend first; what is only not there, such as keys, is told all at once."""
+    each = {part.message: part for fault in faults for part in (fault.parts or (fault,))}
+    first, *others = sorted(each.values(), key=lambda fault: fault.order)
+    lacking = [fault for fault in (first, *others) if fault.rank == first.rank == LACK]
+    if len(lacking) < 2:
+        return first
+    return SettingsFault("; ".join(fault.message for fault in lacking), first.line, LACK, lacking)
 
 
 class Node:

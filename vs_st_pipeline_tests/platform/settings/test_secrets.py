@@ -93,3 +93,23 @@ def test_a_sync_with_a_key_from_outside(story: Story, monkeypatch: pytest.Monkey
     monkeypatch.setattr("our_vault.read", lambda name: {"st": token}[name])
     story.settings({TEST: {"simpletexting": {"api_token": "vault:st"}}})
     assert story.synced()["synced"]["accepted"] == 7
+
+
+def test_all_keys_that_are_not_there_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "merchants.yaml"
+    file.write_text(
+        "merchants:\n  - id: one\n    vinoshipper: {api_key: env:KEY, api_secret: env:SECRET}\n"
+        "    simpletexting: {api_token: file:token}\n"
+    )
+    with pytest.raises(BadSettings) as found:
+        read_merchants(file, {})
+    assert found.value.message.split("; merchants.yaml, ") == [
+        "merchants.yaml, line 3: api_key: the environment variable KEY is not set; set it",
+        "line 3: api_secret: the environment variable SECRET is not set; set it",
+        "line 4: api_token: the secret file:token cannot be read: No such file or directory; put the key "
+        "there, readable. No merchant of the file is usable",
+    ]
+    file.write_text(file.read_text().replace("api_secret", "api_sekret"))
+    with pytest.raises(BadSettings, match="did you mean `api_secret`") as found:
+        read_merchants(file, {})
+    assert "env" not in found.value.message, "what is wrong comes first"
