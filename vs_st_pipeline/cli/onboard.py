@@ -103,18 +103,27 @@ def onboard(
 @json_option
 def status(merchant_id: str | None, as_json: bool) -> None:
     """Show how the onboarding of each merchant stands. Calls nobody."""
-    from vs_st_pipeline.operations.onboarding.status import onboarding_status
+    from vs_st_pipeline.operations.onboarding.status import keys_without_entry, onboarding_status
     from vs_st_pipeline.operations.settings import read_standing
 
     file = read_standing(settings_path(os.environ), os.environ)
     results = onboarding_status(data_dir(os.environ), file, [merchant_id] if merchant_id else [])
+    listed = {one.merchant for one in results}
+    begun = [one for one in keys_without_entry(settings_path(os.environ), file) if one not in listed]
     if merchant_id and not results:
+        if merchant_id in begun:
+            raise click.UsageError(_only_keys(merchant_id))
         raise click.UsageError(f"nothing is known of an onboarding of '{merchant_id}'; `vs-st onboard` begins one")
     if as_json:
         say_json({"merchants": [one.as_json() for one in results]})
     else:
         _say_table(results)
+        say(*(_only_keys(one) for one in begun if merchant_id is None))
     sys.exit(0 if all(one.status == "complete" for one in results) else 1)
+
+
+def _only_keys(merchant_id: str) -> str:
+    return f"{merchant_id}: only its keys are kept, no entry stands; `vs-st onboard --merchant {merchant_id}` goes on"
 
 
 def _rows(merchant_id: str | None, table: str | None, *, asks: bool) -> list[Row]:

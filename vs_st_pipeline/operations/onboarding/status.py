@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vs_st_pipeline.domain.errors import BadSettings
+from vs_st_pipeline.operations.onboarding.key_files import FOLDER
 from vs_st_pipeline.operations.onboarding.memory import Content, onboarded, read_content
 from vs_st_pipeline.operations.onboarding.rows import routes_of_row
 from vs_st_pipeline.operations.onboarding.steps import ENTRY, SECRETS, steps_of
 from vs_st_pipeline.operations.onboarding.table import Row
 from vs_st_pipeline.operations.onboarding.walk import RowResult
 from vs_st_pipeline.pipeline.onboarding import NOT_REACHED, WAITING, StepResult, failed
-from vs_st_pipeline.platform.settings.merchants import MerchantsFile
+from vs_st_pipeline.platform.settings.merchants import ID_FORM, MerchantsFile, more_files
 
 
 def onboarding_status(data_dir: Path, file: MerchantsFile, ids: Iterable[str] = ()) -> list[RowResult]:
@@ -24,6 +25,22 @@ def onboarding_status(data_dir: Path, file: MerchantsFile, ids: Iterable[str] = 
     """
     wanted = set(ids)
     return [_stands(id_, path, file) for id_, path in onboarded(data_dir) if not wanted or id_ in wanted]
+
+
+def keys_without_entry(path: Path, file: MerchantsFile) -> list[str]:
+    """Return the ids of those whose keys were given and kept, and whose entry was never written, by id.
+
+    Nothing else is kept of them (H40), such as that a system refused the keys.
+
+    Args:
+        path: the merchants file or folder.
+    """
+    top = more_files(path.absolute()).parent / FOLDER
+    try:
+        ids = sorted(one.name for one in top.iterdir() if ID_FORM.fullmatch(one.name) and one.is_dir())
+    except OSError:
+        return []
+    return [one for one in ids if file.get(one) is None and not file.bad_of(one)]
 
 
 def _stands(merchant_id: str, path: Path, file: MerchantsFile) -> RowResult:

@@ -26,6 +26,8 @@ from vs_st_pipeline.connectors.simpletexting.stored_contacts import (
     read_custom_fields,
     read_identities,
 )
+from vs_st_pipeline.connectors.vinoshipper.read_queue import SETTLED_FOR
+from vs_st_pipeline.connectors.vinoshipper.rereads import OPEN_ORDERS, SETTLED_ORDERS
 from vs_st_pipeline.domain.diff import LedgerEntry, decide
 from vs_st_pipeline.domain.field_map import FieldMap, MapField, explain, rule_of, wanted_values
 from vs_st_pipeline.domain.matching import ContactIdentity
@@ -61,7 +63,8 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
         The object of `vs-st why --json`; `contact_id` is None where no contact has this phone. Besides the fields it
         holds `because` (a sentence, where nothing can be written), `rejected`, `notes`, `evidence` (status and birth
         date now, and those of the last write), `map`, `more_contacts` (others with this phone) and `about` (by field,
-        a sentence about its value, and when and how it was last written, from the history).
+        a sentence about its value, and when and how it was last written, from the history) and `reads` (when the orders
+        were read, and by which setting they are read again).
 
     Raises:
         BadSettings: the field map or the merchant's file cannot be used.
@@ -91,6 +94,7 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
             },
             "more_contacts": found[1:],
             "about": {},
+            "reads": [],
             "unreadable": [],
             "not_understood": [],
         }
@@ -117,7 +121,35 @@ def why(run: Run, phone: str, field_name: str | None = None) -> Record:
             field, says = _field(run, row, field_map, keys.get(row.to), person, live, known, bool(answer["rejected"]))
             answer["fields"].append(field)
             answer["about"][row.to] = {"says": says, "written": known.written.get(row.to)}
+    answer["reads"] = _reads(run, answer["fields"])
     return answer
+
+
+def _reads(run: Run, fields: list[Record]) -> list[Record]:
+    """Return when the orders were read from which a field comes, and how often they are: what is known may be old.
+
+    `every` is a setting of `vinoshipper.refresh`; None: the order was settled long ago and is read again only for a
+    reason.
+    """
+    orders = [{one["id"] for one in row["sources"] if one["kind"] == "order"} for row in fields]
+    named = sorted({id_ for ids in orders if len(ids) == 1 for id_ in ids})
+    with run.open() as db:
+        rows = db.rows(
+            """select o.order_number, o.detail_at, o.settled_at, s.unread is not null
+               from raw.vinoshipper_orders as o left join staged.orders as s using (order_number)
+               where o.detail_at is not null and o.order_number in (select unnest($named)) order by 1""",
+            {"named": named},
+        )
+    young = run.now() - SETTLED_FOR
+    return [
+        {
+            "kind": "order",
+            "id": number,
+            "read_at": told(read_at),
+            "every": OPEN_ORDERS if settled is None else SETTLED_ORDERS if settled >= young or unread else None,
+        }
+        for number, read_at, settled, unread in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vs_st_pipeline.domain.formats import counted
+from vs_st_pipeline.connectors.vinoshipper.settings import VinoshipperSettings
+from vs_st_pipeline.domain.formats import counted, humanize
 from vs_st_pipeline.domain.plan import NOT_READ_YET, WAITING_RETRY
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.routes.contacts.words import MEANINGS
@@ -43,6 +44,7 @@ def why_lines(answer: Record, merchant: Merchant) -> list[str]:
     lines += _refusal_lines(answer["rejected"], merchant.time_zone)
     lines += _note_lines(answer)
     lines += _record_lines(answer)
+    lines += _read_lines(answer, merchant)
     if not answer["fields"]:
         return lines
     told_map = answer["map"]
@@ -113,6 +115,22 @@ def _record_lines(answer: Record) -> list[str]:
         *(f"  cannot be read: {row['why']}" for row in answer["unreadable"]),
         *(f"  not understood: {row['kind']} {row['id']}: {row['why']}" for row in answer["not_understood"]),
     ]
+
+
+def _read_lines(answer: Record, merchant: Merchant) -> list[str]:
+    """Say how old is what is known of the orders that values come from; a change there is seen with the next read."""
+    lines = []
+    for row in answer["reads"]:
+        if row["every"] is None:
+            again = "settled long ago, so not read again in turn"
+        else:
+            period = getattr(merchant.section(VinoshipperSettings).refresh, row["every"])
+            again = f"read again every {humanize(period)} ({row['every']})" if period else "read again by each sync"
+        read_at = _at(row["read_at"], merchant.time_zone)
+        lines.append(
+            f"  {row['kind']} {row['id']} was read {read_at}; {again}; a webhook or vs-st sync --full reads it now"
+        )
+    return lines
 
 
 def _field_lines(row: Record, about: Record, zone: ZoneInfo) -> list[str]:

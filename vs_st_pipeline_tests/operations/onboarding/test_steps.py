@@ -400,6 +400,16 @@ def test_9_2_with_from_a_plan_is_made_only_where_it_is_wanted(agency: Agency) ->
     assert (states(row)["plan"], row["planned"]["contacts"]) == ("done", 7), "what was planned is kept"
 
 
+def test_9_1_status_names_whose_keys_are_kept_though_nothing_else_was_written(agency: Agency) -> None:
+    """A refused key ends a row before its entry: `onboarding.json` names nobody, and the keys lie there (H40)."""
+    agency.onboard(agency.row(TEST, st_api_token="wrong"))
+    done = agency.run("onboard", "status")
+    assert f"{TEST}: only its keys are kept, no entry stands; `vs-st onboard --merchant {TEST}` goes on" in done.out
+    assert agency.run("onboard", "status", "--json").json == {"merchants": []}, "by ruling 7"
+    agency.onboard(agency.row(TEST))
+    assert "only its keys" not in agency.run("onboard", "status").out
+
+
 def test_9_2_who_gives_a_table_sees_what_would_be_written_of_each_before_it_is_switched_on(agency: Agency) -> None:
     table = str(agency.table(agency.row(TEST)))
     told = agency.run("onboard", "--from", table, "--plan").out

@@ -279,3 +279,20 @@ def test_a_wrong_phone_or_time_ends_with_2(story: Story, arguments: tuple[str, .
     done = story.run("history", "--merchant", TEST, *arguments)
     assert done.exit_code == 2
     assert said in done.err
+
+
+def test_when_the_order_that_a_value_comes_from_was_read_and_is_read_again_is_told(story: Story) -> None:
+    """A change of a settled order that no list shows stays unseen for days: who asks must see how old the news is."""
+    story.begin_synced()
+    [read] = why(story, MARISOL, "Order Status")["reads"]
+    assert (read["kind"], read["every"]) in (("order", "settled_orders"), ("order", "open_orders"))
+    told_ = told(story, "why", MARISOL, "Order Status")
+    assert f"order {read['id']} was read 20" in told_
+    assert f"({read['every']})" in told_ or "read again by each sync" in told_
+    assert "a webhook or vs-st sync --full reads it now" in told_
+    assert why(story, MARISOL, "City")["reads"] == [], "no order says it"
+    run = story.as_run()
+    with run.open() as db:
+        db.execute("update raw.vinoshipper_orders set settled_at = '2020-01-01' where order_number = ?", [read["id"]])
+    assert why(story, MARISOL, "Order Status")["reads"][0]["every"] is None
+    assert "settled long ago, so not read again in turn" in told(story, "why", MARISOL, "Order Status")
