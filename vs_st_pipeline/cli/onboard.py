@@ -172,7 +172,7 @@ def _say_step(merchant_id: str, step: str, result: StepResult) -> None:
     tell((colored_state(result.state), f"{blanks}{step:14}  {result.says}"))
     if result.do and result.state == "skipped":  # what to do about a step that ended it is said at the end
         for line in result.do.split("\n"):
-            tell(f"{'':8} {'':14} {line}")
+            tell(f"{'':25}{line}")
 
 
 def _say_end(result: RowResult) -> None:

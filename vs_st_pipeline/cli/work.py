@@ -55,6 +55,8 @@ def work(ids: tuple[str, ...], more_ids: tuple[str, ...], jobs: int, once: bool,
                 tell("nothing is due; `vs-st inbox` shows what came and what waits")
             _leave(worker, 0 if all_well(reports) else 1)
         worker.told = (lambda report: say_json_line(report.as_json())) if as_json else lambda r: say(*hint_lines(r))
+        if not as_json:
+            tell("waiting for webhooks' hints; Ctrl-C stops")
         worker.run()
         _leave(worker, 0)
 
