@@ -76,6 +76,8 @@ def order_of(
         place["customerName"] = name
     if phone is not None:
         place["contactPhone"] = phone
+    if name is not None and "email" not in (address or {}):  # one address of many people would be one person's
+        place["email"] = f"{'.'.join(name.casefold().split())}@example.com"
     given = [{}] if shipments is None else list(shipments)
     parcels = [parcel_of(number, nth, at, **one) for nth, one in enumerate(given, 1)]
     first = parcels[0]["id"] if parcels else None
