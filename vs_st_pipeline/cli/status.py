@@ -96,12 +96,14 @@ def _webhooks_of(pair: Pair) -> WebhooksChecked:
 
 
 def _add_doubts_of_entries(pairs: Sequence[Pair], found: Sequence[Checked]) -> None:
-    """Add what is doubtful about a merchant's entry: once, to the first of its routes."""
+    """Add what is doubtful about a merchant's entry: once, to the first of its routes; not what a route says itself."""
+    known = {(pair.merchant_id, doubt) for pair, checked in zip(pairs, found, strict=True) for doubt in checked.doubts}
     told = set()
     for pair, checked in zip(pairs, found, strict=True):
         if pair.merchant is not None and pair.merchant_id not in told:
             told.add(pair.merchant_id)
-            checked.doubts[:0] = [*pair.merchant.doubts, *_faults_at_rest(pair.merchant)]
+            doubts = [*pair.merchant.doubts, *_faults_at_rest(pair.merchant)]
+            checked.doubts[:0] = [doubt for doubt in doubts if (pair.merchant_id, doubt) not in known]
 
 
 def _faults_at_rest(merchant: Merchant) -> list[str]:

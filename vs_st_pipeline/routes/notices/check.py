@@ -6,13 +6,13 @@ Data flow: wallet and template list of each account, the source's own look -> `N
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from vs_st_pipeline.connectors import commerce7, eshopbox, vinoshipper
 from vs_st_pipeline.connectors.eshopbox.client import EshopboxClient
 from vs_st_pipeline.connectors.eshopbox.streams import ORDER, STORED
 from vs_st_pipeline.connectors.gupshup.settings import GupshupAccount
-from vs_st_pipeline.domain.errors import BadAnswer, BadSettings, PipelineError
+from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, PipelineError
 from vs_st_pipeline.domain.report import FAILED
 from vs_st_pipeline.pipeline.check import CheckResult
 from vs_st_pipeline.pipeline.legend import legend
@@ -26,6 +26,8 @@ from vs_st_pipeline.routes.notices.session import NoticesSession, open_session
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX, NAME
 
 Record = dict[str, Any]
+GOOD: Final = "good"
+_KEY_SAYS: Final = {BadKey.kind: f"refused ({BadKey.kind})", BadAnswer.kind: f"{BadAnswer.kind} (is app_id right?)"}
 
 
 @dataclass(slots=True)
@@ -51,9 +53,10 @@ class NoticesCheck(CheckResult):
         """Say it for people; the first line begins with how the merchant is named."""
         lines = CheckResult.lines(self, name)
         for one in self.accounts:
-            sends = f"sends ({one['why']})" if one["selected"] else "does not send"
+            verb = "sends" if one["key"] == GOOD and not one["stopped"] else "would send"
+            sends = f"{verb} ({one['why']})" if one["selected"] else "does not send"
             proven = "proven by a callback" if one["proven"] else "not proven: no receipt was read yet"
-            key = f"{one['key']} (is app_id right?)" if one["key"] == BadAnswer.kind else one["key"]
+            key = _KEY_SAYS.get(one["key"], one["key"])
             lines.append(f"  account {one['id']}: {sends}; key {key}; number {one['number']} {proven}")
             if one["stopped"]:
                 lines.append(f"    stopped, so nothing is sent by it: {one['stopped']}")
@@ -126,6 +129,7 @@ def _ask_accounts(session: NoticesSession, found: NoticesCheck) -> None:
             else:
                 found.errors.append(error)
         else:
+            row["stopped"] = readiness.stopped(session, account, key_is_good=True)
             if not row["proven"]:
                 found.doubts.append(readiness.not_verified(account))
     if first is not None:
@@ -138,7 +142,7 @@ def _row(session: NoticesSession, account: GupshupAccount) -> Record:
     return {
         "id": account.id, "kind": account.kind, "selected": is_selected,
         "why": _why(session) if is_selected else None, "number": account.number,
-        "proven": readiness.is_proven(session, account), "key": "good",
+        "proven": readiness.is_proven(session, account), "key": GOOD,
         "stopped": readiness.stopped(session, account),
     }  # fmt: skip
 

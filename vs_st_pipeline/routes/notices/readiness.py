@@ -46,13 +46,19 @@ def not_verified(account: GupshupAccount) -> str:
     )
 
 
-def stopped(session: NoticesSession, account: GupshupAccount) -> str | None:
-    """Say why an account is stopped, and what lets it go on; None: it is not."""
+def stopped(session: NoticesSession, account: GupshupAccount, *, key_is_good: bool = False) -> str | None:
+    """Say why an account is stopped, and what lets it go on; None: it is not.
+
+    Args:
+        key_is_good: Gupshup has just taken its key.
+    """
     found = pauses.state(session.store(account), session.run.now())
     if found is None or found.reason != Wait.ACCOUNT_STOPPED:
         return None
+    if found.kind == BadKey.kind and key_is_good:
+        return "Gupshup did not take its key before; the key is good now, so it goes on by itself with the next sync"
     goes_on = (
-        "it goes on by itself at the first good list of templates"
+        "once the key is good, it goes on by itself with the next sync"
         if found.kind == BadKey.kind
         else f"put that right, then run `vs-st notices resume --account {account.id}`"
     )

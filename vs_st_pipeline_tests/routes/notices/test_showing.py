@@ -75,10 +75,14 @@ def test_a_check_says_what_is_wrong_and_what_lets_an_account_go_on() -> None:
         }
     ]
     said = "\n".join(found.lines("KapasKraft"))
-    assert "key bad_answer (is app_id right?)" in said
+    assert "account client:kk: would send (the only account); key bad_answer (is app_id right?)" in said
     assert "stopped, so nothing is sent by it: its wallet is low; put that right" in said
     assert "template of packed (t1): template_gone: it is deleted" in said
     assert said.endswith(f"  what these words mean:\n    template_gone  {MEANINGS[Wait.TEMPLATE_GONE]}")
+    found.accounts[0].update(key="auth")
+    assert "would send (the only account); key refused (auth)" in "\n".join(found.lines("KapasKraft"))
+    found.accounts[0].update(key="good", stopped=None)
+    assert " sends (the only account); key good" in "\n".join(found.lines("KapasKraft"))
 
 
 def test_a_portal_asks_before_it_saves(world: World) -> None:
