@@ -95,6 +95,8 @@ def offboard(
     entry = None if enabled is None else place_of_entry(path, merchant_id)
     if webhooks.left is None:
         say(_answered(entry))
+    if webhooks.by_hand:
+        say(f"Take our URLs out at {' and '.join(webhooks.by_hand)}, where a person may have entered them.")
     said = (
         f"{counted(webhooks.removed, 'webhooks')} of ours {'was' if webhooks.removed == 1 else 'were'} removed. "
         if webhooks.removed
@@ -103,6 +105,8 @@ def offboard(
     say(f"{said}{NOTHING_ELSE if webhooks.removed else NOT_CHANGED}")
     say(*_remains(offboard.key_folder(path, merchant_id), entry))
     say("Backups of the data folder and Dagster's run history may still tell of this merchant.")
+    if accounts := sorted(one.name for one in (warehouse.data_dir / "accounts").glob("*") if one.is_dir()):
+        say(f"What accounts keep for all who send by them stays, such as who opted out: {', '.join(accounts)}.")
 
 
 def _answered(entry: str | None) -> str:
@@ -119,10 +123,11 @@ def _remains(keys: Path | None, entry: str | None) -> list[str]:
 
 
 def _leave_webhooks(folder: Path, path: Path, merchant_id: str, leave: bool) -> Left:
-    from vs_st_pipeline.operations.webhooks.leaving import known_webhooks, remove_webhooks
+    from vs_st_pipeline.operations.webhooks.leaving import entered_by_hand, known_webhooks, remove_webhooks
 
     if leave:
-        return Left(0, 0 if known_webhooks(folder, merchant_id) == 0 else None)
+        left = 0 if known_webhooks(folder, merchant_id) == 0 else None
+        return Left(0, left, entered_by_hand(folder, merchant_id))
 
     def find() -> Merchant | None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vs_st_pipeline.connectors import CONNECTORS
 from vs_st_pipeline.domain.errors import BadSettings, PipelineError
 from vs_st_pipeline.operations.webhooks.compare import State
 from vs_st_pipeline.operations.webhooks.registering import remove
@@ -31,10 +32,12 @@ class Left:
 
     Attributes:
         left: how many are still registered; None: not known.
+        by_hand: titles of the systems where a person may have entered our URL, and takes it out.
     """
 
     removed: int = 0
     left: int | None = 0
+    by_hand: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {"removed": self.removed, "left": self.left}
@@ -44,7 +47,14 @@ def known_webhooks(data_dir: Path, merchant_id: str) -> int | None:
     """Return how many of ours were last seen registered; None: something of ours may be, it is not known what."""
     seen = read_seen(data_dir, merchant_id)
     ours = sum(one.count_of_ours() for one in seen.systems.values())
-    return ours or (None if seen.tells_of_ours() or seen.tells_of_elsewhere() or seen.is_told() else 0)
+    may_be = seen.tells_of_ours() or seen.tells_of_elsewhere() or seen.is_told() or seen.by_hand()
+    return ours or (None if may_be else 0)
+
+
+def entered_by_hand(data_dir: Path, merchant_id: str) -> tuple[str, ...]:
+    """Return the titles of the systems where a person may have entered our URL."""
+    names = read_seen(data_dir, merchant_id).by_hand()
+    return tuple(one.title for one in CONNECTORS if one.name in names)
 
 
 def remove_webhooks(
@@ -63,9 +73,9 @@ def remove_webhooks(
     Raises:
         NotRemoved: one could not be removed, or it cannot be known.
     """
-    seen = read_seen(data_dir, merchant_id)
+    seen, by_hand = read_seen(data_dir, merchant_id), entered_by_hand(data_dir, merchant_id)
     if not seen.tells_of_ours():
-        return Left(left=None if seen.tells_of_elsewhere() or seen.is_told() else 0)
+        return Left(0, None if seen.tells_of_elsewhere() or seen.is_told() or by_hand else 0, by_hand)
     try:
         site, merchant = site_of(environ), find()
         if merchant is None:
@@ -79,8 +89,8 @@ def remove_webhooks(
     if entry.errors:
         raise NotRemoved(*(_told(system, error) for system, error in entry.errors.items()))
     # Who has our token and another beginning may be another installation, or this one before it moved: not ours to say.
-    unknown = seen.is_told() or any(row.state is State.ELSEWHERE for row in entry.hooks)
-    return Left(entry.done["removed"], None if unknown else 0)
+    unknown = seen.is_told() or bool(by_hand) or any(row.state is State.ELSEWHERE for row in entry.hooks)
+    return Left(entry.done["removed"], None if unknown else 0, by_hand)
 
 
 def _told(system: str, error: PipelineError) -> str:

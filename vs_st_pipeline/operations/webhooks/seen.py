@@ -94,6 +94,10 @@ class Seen(msgspec.Struct, frozen=True):
         """Say whether a system was told a URL, or may have been, that only its own people can take back."""
         return any(one.is_told() for one in self.systems.values())
 
+    def by_hand(self) -> list[str]:
+        """Return the systems whose URL was shown to a person, who alone can enter it there and take it out."""
+        return [name for name, one in self.systems.items() if one.shown is not None]
+
     def tells_of_elsewhere(self) -> bool:
         """Say whether some have our token and another beginning: another installation's, or ours from before."""
         return any(one.tells_of_elsewhere() for one in self.systems.values())

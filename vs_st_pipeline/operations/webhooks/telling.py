@@ -66,12 +66,16 @@ def say_told(desk: Desk) -> None:
     states = {place: before.told.get(place) == digest for place in (teller.places() if teller is not None else ())}
     if any(before.told.get(place) not in (None, "", digest) for place in states):
         desk.entry.outdated.add(desk.name)
-    by_hand = {desk.name: before.shown == desk.shown or _has_called(desk)} if not states else {}
+    has_called = not states and _has_called(desk)
+    by_hand = {desk.name: before.shown == desk.shown or has_called} if not states else {}
     for place, is_told in (states or by_hand).items():
         state = State.TOLD if is_told else State.UNPROVEN
         desk.entry.hooks.append(Row(desk.name, place, state, None, desk.shown, desk.url))
     if not all((states or by_hand).values()):
         desk.entry.says.append(f"{desk.connector.title}: {desk.hooks.by_hand}")
+    elif by_hand and not has_called:  # whoever was shown the URL may not have entered it
+        title, not_yet = desk.connector.title, "no call has come by this URL yet; where nobody has entered it"
+        desk.entry.says.append(f"{title}: {not_yet}: {desk.hooks.by_hand}")
 
 
 def say_left(desk: Desk) -> None:

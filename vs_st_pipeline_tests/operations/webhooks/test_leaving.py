@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import msgspec
 import pytest
 
 from vs_st_pipeline.domain.hints import ORDER, Call
+from vs_st_pipeline.operations.webhooks.leaving import Left, known_webhooks, remove_webhooks
+from vs_st_pipeline.operations.webhooks.seen import Seen, SeenSystem, path_of
 from vs_st_pipeline.platform.inbox.store import Arrival, Inbox
 from vs_st_pipeline_tests.operations.webhooks.conftest import PUBLIC, Hooked
 from vs_st_pipeline_tests.support.story import OTHER, TEST, Ran, Record
@@ -44,6 +50,15 @@ def test_h44_ours_are_removed_and_others_stay(left: Hooked) -> None:
     assert len(Inbox(left.story.data).ask("select 1 from entries")) == 1
     again: Record = offboard(left).json
     assert (again["webhooks"], again["inbox"]) == ({"removed": 0, "left": 0}, 0)
+
+
+def test_where_a_person_may_have_entered_a_url_it_is_said_who_takes_it_out(tmp_path: Path) -> None:
+    seen = Seen({"gupshup": SeenSystem(shown="https://h/..."), "eshopbox": SeenSystem()})
+    (tmp_path / "merchants" / TEST).mkdir(parents=True)
+    path_of(tmp_path, TEST).write_bytes(msgspec.json.encode(seen))
+    assert known_webhooks(tmp_path, TEST) is None
+    nobody: dict[str, Any] = {"find": lambda: None, "run_of": lambda merchant: None}
+    assert remove_webhooks(tmp_path, TEST, {}, **nobody) == Left(0, None, ("Gupshup",))
 
 
 @pytest.mark.parametrize("why", ["key", "entry", "secret"])
