@@ -115,6 +115,9 @@ def select(ids: tuple[str, ...], more_ids: tuple[str, ...], every: bool, names: 
     for bad in found.bad:
         means = [route for route in routes.ROUTES if route.name in bad.routes and (not names or route.name in names)]
         pairs += [Pair(bad.name, route, None, bad.error, several=len(means) > 1) for route in means or [first]]
+    if every and not pairs:
+        of_whom = f" with {' or '.join(f'route {name}' for name in names)}" if names else ""
+        tell(f"no merchant{of_whom} is enabled, so nothing is done")
     return pairs
 
 

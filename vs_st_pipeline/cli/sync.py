@@ -127,7 +127,7 @@ def plan(
 ) -> None:
     """Show what a sync would write, what is held back, and why. Writes nothing at any destination.
 
-    Shows phones and values in full: it exists to be checked by a person.
+    Shows values in full: it exists to be checked by a person. Phones of route notices stand in full in --json alone.
     """
 
     def one(pair: Pair, merchant: Merchant, progress: Callable[[str], None]) -> tuple[Report, Rows]:

@@ -87,6 +87,15 @@ def test_who_is_disabled_is_told_with_the_file_and_line_of_its_entry(environ: di
     assert "apart is disabled in merchants.d/merchants.yaml, line 2: set enabled: true" in told
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "sync"])
+def test_where_nobody_is_enabled_all_says_so(environ: dict[str, str], tmp_path: Path, command: str) -> None:
+    write_settings(tmp_path, [entry("apart", enabled=False)])
+    words = [sys.executable, "-m", "vs_st_pipeline.cli.main", command, "--all", "--route", "contacts"]
+    done = subprocess.run(words, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
+    said = "no merchant with route contacts is enabled, so nothing is done"
+    assert (done.returncode, done.stderr.strip()) == (0, said)
+
+
 def by_pipe(environ: dict[str, str], *words: str) -> str:
     """Return what a command prints where no terminal is."""
     command = [sys.executable, "-m", "vs_st_pipeline.cli.main", *words]

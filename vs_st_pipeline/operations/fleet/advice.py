@@ -23,7 +23,7 @@ WHAT_TO_DO = {
     "try_later": f"{_NOTHING_YET}ask the vendor whether it is down or blocks us.",
     "bad_answer": f"{_NOTHING_YET}report the trace id to the vendor.",
     "unsafe": "Ask the winery whether it is right. If not, repair the shop; nothing was written.",
-    "config": "Put the setting right; the message names it.",
+    "config": "Put the setting right that the message names, or the account at the vendor.",
     "internal": "Report it; the message names the place in our code.",
 }
 

@@ -38,7 +38,7 @@ class Lines:
             self._unprinted += 1
 
     def count_unknown(self) -> None:
-        """Count a call to a URL that is none."""
+        """Count a call that is answered as one to a URL that is none, such as one with a wrong header."""
         self._unknown += 1
 
     def each_minute(self) -> None:
@@ -55,7 +55,8 @@ class Lines:
     def _tell_counts(self) -> None:
         self._told_at = self._clock()
         if self._unknown:
-            self.add(f"{counted(self._unknown, 'calls')} in the last minute to URLs that do not exist: 404")
+            what = "to URLs that do not exist, or with a wrong header or signature"
+            self.add(f"{counted(self._unknown, 'calls')} in the last minute {what}: 404")
         if self._unprinted:
             self.add(f"{counted(self._unprinted, 'lines')} not printed")
         self._unknown = self._unprinted = 0

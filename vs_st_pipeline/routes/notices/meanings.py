@@ -12,8 +12,8 @@ MEANINGS: Final[dict[str, str]] = {
     # dropped for good
     Drop.BEFORE_START: "The order had reached this status before the first sync: history is not announced.",
     Drop.NOT_ENABLED: "This notification is off: set notices.notifications.<status>.enabled.",
-    Drop.BEFORE_ENABLED: "It was reached before this notification was enabled.",
-    Drop.REHEARSAL: "notices.only_to is set and lacks this phone: a rehearsal.",
+    Drop.BEFORE_ENABLED: "It was reached before the first sync that saw this notification enabled.",
+    Drop.REHEARSAL: "notices.only_to was set and lacked this phone: a rehearsal. It is never sent later.",
     Drop.AGE_UNKNOWN: "Nobody says when the status was reached, so it may be old.",
     Drop.STALE: "It is older than max_age.",
     Drop.SUPERSEDED: "The parcel has gone on: only its newest status is announced.",
