@@ -39,6 +39,8 @@ def _plan_lines(report: Report, rows: Record, name: str) -> list[str]:
         lines += [f"      {line}" for line in str(one["text"]).splitlines()]
     if not rows["messages"]:
         lines.append("  no message would go")
+        if not rows["waiting"] and not rows["dropped"]:
+            lines.append("  what earlier syncs sent or dropped is settled: `vs-st why` tells of it")
     lines += [f"    {_action(one)}" for one in rows["actions"]]
     for word, found in (("waits", rows["waiting"]), ("is dropped", rows["dropped"])):
         for one in found[:MOST_SHOWN]:

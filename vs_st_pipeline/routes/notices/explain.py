@@ -18,6 +18,7 @@ from vs_st_pipeline.platform.run import Run
 from vs_st_pipeline.platform.settings.forms import OwnFile
 from vs_st_pipeline.platform.settings.merchants import Merchant
 from vs_st_pipeline.platform.warehouse.connection import Db
+from vs_st_pipeline.platform.warehouse.suppression import read_suppressed
 from vs_st_pipeline.routes.notices import status_map
 from vs_st_pipeline.routes.notices.meanings import CODES_MEAN, MEANINGS
 from vs_st_pipeline.routes.notices.settings import NoticesSettings
@@ -25,6 +26,7 @@ from vs_st_pipeline.routes.notices.settings import NoticesSettings
 Record = dict[str, Any]
 ARGUMENTS: Final = ("ORDER", "[STATUS]")
 OFF: Final = "no message: its notification is off"
+FORGOTTEN_ORDER: Final = "notice order"  # the kind under which the orders of forgotten people are known
 NOT_JUDGED: Final = "no message: it is not judged yet"
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?")  # in UTC, as details have them
 _ORDER: Final = "* exclude (read_real)"  # which is by the machine's clock, and for us alone
@@ -70,6 +72,7 @@ def explain(run: Run, words: Sequence[str], at: datetime | None = None) -> Recor
             "recipient": next(iter(_rows(db, "select * from staged.recipients where merchant_order = ?", [key])), None),
             "consents": _consents(db, key),
             "statuses": [one for one in statuses if status in (None, one["status"])],
+            "forgotten": read_suppressed(db).knows(FORGOTTEN_ORDER, key),
             "actions": _rows(db, 'select * from synced.actions where merchant_order = ? order by "at"', [key]),
             "activity": activity(db, key, at),
         }  # fmt: skip
@@ -157,7 +160,10 @@ def lines(answer: Record, words: Sequence[str], merchant: Merchant) -> list[str]
     read_at = f"read {shown_at(order['read_at'], zone)} (times are those of {zone})"
     told = [f"{merchant.name}: order {order['order_number']} of {order['source']}, {read_at}"]
     phone = person.get("phone") or f"no phone to write to ({person.get('phone_fault') or 'none is known'})"
-    told.append(f"  to       {person.get('name') or 'no name'}, {phone}")
+    if answer.get("forgotten"):
+        told.append("  to       nobody: the person was forgotten; what was done before is kept without details")
+    else:
+        told.append(f"  to       {person.get('name') or 'no name'}, {phone}")
     for one in answer["consents"]:
         told.append(f"  consent  {one['state']} by {one['source']}, {shown_at(one['at'], zone)}")
     if order["whatsapp_flag"]:

@@ -27,10 +27,11 @@ from vs_st_pipeline.platform.warehouse.suppression import (
 from vs_st_pipeline.routes.notices.account import forgetting as account_forgetting
 from vs_st_pipeline.routes.notices.account import left, taking
 from vs_st_pipeline.routes.notices.account.store import AccountStore
+from vs_st_pipeline.routes.notices.explain import FORGOTTEN_ORDER
 from vs_st_pipeline.routes.notices.session import SYSTEMS
 from vs_st_pipeline.routes.notices.systems import ESHOPBOX
 
-ORDER: Final = "notice order"  # the kind under which orders of forgotten people are kept out: their merchant_order
+ORDER: Final = FORGOTTEN_ORDER  # under which orders of forgotten people are kept out: their merchant_order
 _PHONES: Final = (
     "select merchant_order, coalesce(phone, phone_raw) from staged.recipients",
     "select merchant_order, contact_phone from staged.notice_orders",

@@ -34,6 +34,13 @@ def test_the_flag_of_the_order_is_an_evidence(flag: bool | None, nothing: bool) 
     assert ("(eshopbox_flag)" in told) != nothing
 
 
+def test_of_a_forgotten_person_it_is_said_that_it_was_forgotten() -> None:
+    order = {"order_number": "KK1", "source": "eshopbox", "read_at": "2026-03-01T00:00:00Z", "whatsapp_flag": True}
+    answer: dict[str, Any] = {"order": order, "recipient": None, "consents": [], "statuses": [], "forgotten": True}
+    told = explain.lines({**answer, "actions": [], "activity": []}, ["KK1"], MERCHANT)
+    assert told[1] == "  to       nobody: the person was forgotten; what was done before is kept without details"
+
+
 def test_an_opt_out_stands_beside_the_flag() -> None:
     told = _told(True, [{"state": "out", "source": "stop", "at": "2026-03-01T00:00:00Z"}], [])
     assert "consent  out by stop" in told
@@ -126,7 +133,8 @@ def test_a_plan_says_below_its_lists_what_each_word_in_them_means() -> None:
         "  times are those of Asia/Kolkata",
     ]
     assert _plan([], [{**stale, "order": "4"}])[-1].endswith("It is older than max_age.")
-    assert _plan([], []) == ["kk: ok", "  no message would go"]
+    settled = "  what earlier syncs sent or dropped is settled: `vs-st why` tells of it"
+    assert _plan([], []) == ["kk: ok", "  no message would go", settled]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
