@@ -1,7 +1,8 @@
 """Finds stored orders by what names a person, for `vs-st forget` and for keeping forgotten people out (notices.md 9.4).
 
-A phone leads to all orders that have it, and these to their e-mails. An order says a phone as its customer typed it, so
-it is known by its digits, and, where the order's country makes a whole number of them, by that number's too.
+A phone leads to all orders that have it, and these to the e-mails that no other phone has. An order says a phone as its
+customer typed it, so it is known by its digits, and, where the order's country makes a whole number of them, by that
+number's too.
 """
 
 from __future__ import annotations
@@ -38,11 +39,19 @@ def find_named(db: Db, given: Identifiers, found: Identifiers) -> None:
 
 
 def find_person(db: Db, names: Identifiers) -> None:
-    """Add the orders that have one of these phones or e-mails, and their e-mails."""
-    for number, body in _bodies(db) if names.phones or names.emails else ():
-        if not names.phones.isdisjoint(_phones(body)) or not names.emails.isdisjoint(_emails(body)):
+    """Add the orders that have one of these phones, and their e-mails.
+
+    An e-mail that orders under other phones have too names nobody: shops write one of their own where a customer gave
+    none, and whoever shares one with a forgotten person must not be kept out with it.
+    """
+    theirs, others = set[str](), set[str]()
+    for number, body in _bodies(db) if names.phones else ():
+        if names.phones.isdisjoint(_phones(body)):
+            others |= _emails(body)
+        else:
             names.of(STORED).add(number)
-            names.emails.update(_emails(body))
+            theirs |= _emails(body)
+    names.emails.update(theirs - others)
 
 
 def find_suppressed(db: Db, suppressed: Suppressed) -> list[tuple[str, str]]:

@@ -69,6 +69,17 @@ def test_a_phone_leads_to_all_orders_that_have_it_however_it_was_typed(run: Run,
     assert names.emails == {"asha@example.com"}
 
 
+def test_an_email_that_other_phones_have_too_names_nobody(run: Run) -> None:
+    """9.4, `forget PHONE`: a shop that writes its own e-mail for all does not forget them all with one."""
+    shared = "orders@shop.example"
+    land(run, order("A1", "9845000001", shared), order("A2", "9845000002", shared), order("A3", "9845000001"))
+    names = Identifiers(phones={"919845000001"})
+    with run.open() as db:
+        traces.find_person(db, names)
+    assert names.records == {STORED: {"A1", "A3"}}
+    assert shared not in names.emails
+
+
 def test_an_email_or_a_number_leads_to_the_phone(run: Run) -> None:
     land(run, order("A1", "9845000001", "asha@example.com"))
     for given in (Identifiers(emails={"asha@example.com"}), Identifiers(records={STORED: {"A1"}})):
