@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vs_st_pipeline.domain.errors import BadAnswer, BadKey, BadSettings, PipelineError, Refused, TryLater
+from vs_st_pipeline.domain.formats import counted
 from vs_st_pipeline.operations.webhooks.compare import Group, Row, State, compare, rows_of
 from vs_st_pipeline.operations.webhooks.entry import Entry
 from vs_st_pipeline.operations.webhooks.seen import SeenSystem, note, read_seen, seen_row
@@ -141,8 +142,11 @@ class Desk:
         """Remove what `find_ours` has found."""
         if self.registrar is None:
             return
+        ours = self.standing.ours
         try:
-            self._remove(self.registrar, self.standing.ours)
+            self._remove(self.registrar, ours)
+            if ours:
+                self._see_that_gone(self.registrar, ours)
         finally:
             self._tell(missing=False)
 
@@ -195,6 +199,19 @@ class Desk:
             registrar.remove(one.id)
             self.entry.done["removed"] += 1
             self.standing = self.standing.without(one)
+
+    def _see_that_gone(self, registrar: Registrar, these: Sequence[Registration]) -> None:
+        """List once more after these were removed: an answer alone says nothing, and nobody looks here again."""
+        self._list(registrar)
+        there = {one.id for one in self.found}
+        if left := sum(one.id in there for one in these):
+            self.entry.done["removed"] -= left
+            self.entry.errors[self.name] = BadAnswer(
+                f"{counted(left, 'webhooks')} of ours {'is' if left == 1 else 'are'} still listed though the removal "
+                "was answered: try again in a few minutes",
+                system=self.name,
+                call="remove_webhook",
+            )
 
     def _make_all(self, registrar: Registrar) -> None:
         """Make and change until nothing more can be done; what is there is listed after each."""

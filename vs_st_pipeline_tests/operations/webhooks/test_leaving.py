@@ -52,6 +52,18 @@ def test_h44_ours_are_removed_and_others_stay(left: Hooked) -> None:
     assert (again["webhooks"], again["inbox"]) == ({"removed": 0, "left": 0}, 0)
 
 
+def test_a_removal_that_was_answered_and_not_made_removes_nothing_here(left: Hooked) -> None:
+    """H44, "if it cannot": a 200 says nothing; what the list shows still would call us for ever, by nobody's key."""
+    left.story.shop.set_fault("wrong_shape", path_regex="webhooks", method="DELETE")
+    done = offboard(left)
+    assert done.exit_code == 1
+    assert "still listed though the removal was answered" in done.err
+    assert kept(left)
+    left.story.shop.clear_faults()
+    assert offboard(left).exit_code == 0
+    assert left.there(SHOP) == []
+
+
 def test_where_a_person_may_have_entered_a_url_it_is_said_who_takes_it_out(tmp_path: Path) -> None:
     seen = Seen({"gupshup": SeenSystem(shown="https://h/..."), "eshopbox": SeenSystem()})
     (tmp_path / "merchants" / TEST).mkdir(parents=True)
