@@ -1,4 +1,7 @@
-"""Reads which merchants and routes a command is about, and the options that say so."""
+"""Reads which merchants and routes a command is about, and the options that say so.
+
+It is long because each way in which nobody is left to be asked has a sentence of its own.
+"""
 
 from __future__ import annotations
 

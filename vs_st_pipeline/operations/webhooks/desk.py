@@ -4,6 +4,8 @@ Data flow: list -> compare -> make or change one -> list again ... -> remove wha
 
 Each request that makes something is sent once, and what is there is listed before the next one: so an answer that was
 lost makes no second webhook.
+
+It is long because making, changing and removing share what was listed last.
 """
 
 from __future__ import annotations
